@@ -1,0 +1,17 @@
+//! What the machine gives us, as small traits with defaults: clock, randomness, files, network, HTTP.
+//! The only place that touches time, sockets and the system; everything above takes these as parts, so tests replace them.
+
+mod clock;
+mod file;
+mod http;
+mod network;
+mod random;
+mod tls;
+
+pub use self::http::{ExtraRoots, HttpClient, SystemHttp};
+pub use clock::{Clock, ManualClock, SystemClock};
+pub(crate) use clock::within;
+pub(crate) use file::read_attachment;
+pub use network::{Network, Stream, SystemNetwork};
+pub use random::{Random, SeededRandom, SystemRandom};
+pub(crate) use random::token as random_token;

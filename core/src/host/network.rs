@@ -1,0 +1,258 @@
+//! TCP and TLS streams. Errors say which host and port, and what most often stands in the way there.
+//! Deadlines are the caller's: every future here may be dropped.
+
+use super::tls::TlsSettings;
+use crate::error::{Error, Result};
+use crate::model::{ProblemKind, TlsSession};
+use async_trait::async_trait;
+use rustls::pki_types::ServerName;
+use std::fmt::Debug;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+
+/// A connected stream of octets.
+pub trait Stream: AsyncRead + AsyncWrite + Send + Unpin {
+    /// The address of this end, where the stream has one.
+    fn local_address(&self) -> Option<SocketAddr>;
+}
+
+/// Where connections come from.
+#[async_trait]
+pub trait Network: Send + Sync + Debug {
+    /// Looks up the name and connects to the first of its addresses that answers. Errors: `Unavailable`.
+    async fn connect(&self, host: &str, port: u16) -> Result<Box<dyn Stream>>;
+
+    /// Starts TLS on a connected stream, checking the certificate and that it carries `host` (RFC 9525).
+    /// `extra_roots_pem` are trusted beside the system's roots. Errors: `Unavailable`, `Config`.
+    async fn start_tls(
+        &self,
+        stream: Box<dyn Stream>,
+        host: &str,
+        extra_roots_pem: Option<&Arc<str>>,
+    ) -> Result<(Box<dyn Stream>, TlsSession)>;
+}
+
+/// The machine's own network.
+#[derive(Debug, Default)]
+pub struct SystemNetwork {
+    tls: TlsSettings,
+}
+
+#[async_trait]
+impl Network for SystemNetwork {
+    #[expect(clippy::disallowed_methods, reason = "this is where connections are made")]
+    async fn connect(&self, host: &str, port: u16) -> Result<Box<dyn Stream>> {
+        let stream = TcpStream::connect((host, port))
+            .await
+            .map_err(|error| connect_error(host, port, error))?;
+        // Without this, small writes wait for the peer's acknowledgement (Nagle): tens of milliseconds each.
+        stream
+            .set_nodelay(true)
+            .map_err(|error| connect_error(host, port, error))?;
+        Ok(Box::new(stream))
+    }
+
+    async fn start_tls(
+        &self,
+        stream: Box<dyn Stream>,
+        host: &str,
+        extra_roots_pem: Option<&Arc<str>>,
+    ) -> Result<(Box<dyn Stream>, TlsSession)> {
+        let config = self.tls.trusting(extra_roots_pem)?;
+        let name = ServerName::try_from(host.to_owned())
+            .map_err(|error| invalid_host(host).with_source(error))?;
+        let stream = TlsConnector::from(config)
+            .connect(name, stream)
+            .await
+            .map_err(|error| tls_error(host, error))?;
+        let session = tls_session(stream.get_ref().1);
+        Ok((Box::new(stream), session))
+    }
+}
+
+impl Stream for TcpStream {
+    fn local_address(&self) -> Option<SocketAddr> {
+        self.local_addr().ok()
+    }
+}
+
+impl Stream for tokio_rustls::client::TlsStream<Box<dyn Stream>> {
+    fn local_address(&self) -> Option<SocketAddr> {
+        self.get_ref().0.local_address()
+    }
+}
+
+fn tls_session(connection: &rustls::ClientConnection) -> TlsSession {
+    let version = match connection.protocol_version() {
+        Some(rustls::ProtocolVersion::TLSv1_3) => "TLSv1.3",
+        Some(rustls::ProtocolVersion::TLSv1_2) => "TLSv1.2",
+        _ => "unknown",
+    };
+    let suite = connection.negotiated_cipher_suite();
+    let cipher_suite = suite.and_then(|suite| suite.suite().as_str());
+    TlsSession {
+        version: version.to_owned(),
+        // rustls writes TLS 1.3 suites as TLS13_...; IANA's registry says TLS_....
+        cipher_suite: cipher_suite.unwrap_or("unknown").replace("TLS13_", "TLS_"),
+    }
+}
+
+/// Tells a failed connection's likely cause from the kind of error the system gives.
+fn connect_error(host: &str, port: u16, error: io::Error) -> Error {
+    let (code, text, fix) = match error.kind() {
+        io::ErrorKind::ConnectionRefused => (
+            "connection-refused",
+            format!("nothing accepts connections at {host}:{port}"),
+            "check the host and the port; for Microsoft 365 submission it is port 587".to_owned(),
+        ),
+        io::ErrorKind::TimedOut
+        | io::ErrorKind::HostUnreachable
+        | io::ErrorKind::NetworkUnreachable
+        | io::ErrorKind::NetworkDown => (
+            "network-blocked",
+            format!("no connection to {host}:{port}: the network does not answer"),
+            format!("let outbound TCP port {port} to {host} through the firewall or proxy"),
+        ),
+        _ if is_lookup_failure(&error) => (
+            "dns-failure",
+            format!("the host name cannot be resolved: {host}"),
+            "check the host name for typing errors, and that this machine's DNS works".to_owned(),
+        ),
+        _ => (
+            "connection-failed",
+            format!("no connection to {host}:{port}: {}", error.kind()),
+            "try again; if it goes on, check the network between this machine and the server"
+                .to_owned(),
+        ),
+    };
+    Error::new(ProblemKind::Unavailable, code, text, fix).with_source(error)
+}
+
+/// The standard library gives a failed lookup no kind of its own, only this text.
+fn is_lookup_failure(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::NotFound
+        || error.to_string().contains("failed to lookup address")
+}
+
+fn invalid_host(host: &str) -> Error {
+    Error::new(
+        ProblemKind::Config,
+        "host-name-invalid",
+        format!("not a host name that a certificate can carry: {host}"),
+        "give the server's DNS name",
+    )
+}
+
+/// Tells a failed handshake's likely cause from what rustls found.
+fn tls_error(host: &str, error: io::Error) -> Error {
+    let rustls_error = error
+        .get_ref()
+        .and_then(|inner| inner.downcast_ref::<rustls::Error>());
+    let (code, text, fix) = match rustls_error {
+        Some(rustls::Error::InvalidCertificate(problem)) => certificate_problem(host, problem),
+        Some(rustls::Error::PeerIncompatible(_) | rustls::Error::AlertReceived(_)) => (
+            "tls-too-old",
+            format!("{host} and this program have no TLS version or cipher in common"),
+            "the server must offer TLS 1.2 or 1.3; look for a device in between that rewrites TLS",
+        ),
+        Some(rustls::Error::InvalidMessage(_)) => (
+            "wrong-port-or-security",
+            format!("{host} did not answer with TLS"),
+            "check host and port: submission uses STARTTLS on port 587",
+        ),
+        _ => (
+            "tls-handshake-failed",
+            format!("the TLS handshake with {host} broke off"),
+            "try again; if it goes on, look for a firewall or scanner that interferes with TLS",
+        ),
+    };
+    Error::new(ProblemKind::Unavailable, code, text, fix).with_source(error)
+}
+
+fn certificate_problem(
+    host: &str,
+    problem: &rustls::CertificateError,
+) -> (&'static str, String, &'static str) {
+    use rustls::CertificateError as Certificate;
+    match problem {
+        Certificate::UnknownIssuer => (
+            "proxy-interference",
+            format!("the certificate of {host} comes from an authority this machine does not trust"),
+            "if a proxy or virus scanner inspects TLS here, exclude this host or trust its root (ca_pem); \
+             otherwise install the system's root certificates",
+        ),
+        Certificate::NotValidForName | Certificate::NotValidForNameContext { .. } => (
+            "wrong-host",
+            format!("the certificate of the server does not carry the name {host}"),
+            "use the host name the provider documents, never an IP address or an alias of your own",
+        ),
+        Certificate::Expired | Certificate::ExpiredContext { .. } => (
+            "certificate-out-of-date",
+            format!("the certificate of {host} has expired, by this machine's clock"),
+            "check this machine's clock; if it is right, the server's certificate needs renewal",
+        ),
+        Certificate::NotValidYet | Certificate::NotValidYetContext { .. } => (
+            "clock-skew",
+            format!("the certificate of {host} is not valid yet, by this machine's clock"),
+            "set this machine's clock (NTP)",
+        ),
+        _ => (
+            "certificate-invalid",
+            format!("the certificate of {host} is not acceptable"),
+            "look for a proxy or scanner that replaces certificates; otherwise report it to the server's owner",
+        ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_the_cause_of_a_failed_connection() {
+        fn check(error: io::Error, expected: &str) {
+            let error = connect_error("smtp.example.test", 587, error);
+            assert_eq!(error.code(), expected);
+            assert!(error.to_string().contains("smtp.example.test"));
+        }
+        check(io::ErrorKind::ConnectionRefused.into(), "connection-refused");
+        check(io::ErrorKind::TimedOut.into(), "network-blocked");
+        check(io::ErrorKind::NetworkUnreachable.into(), "network-blocked");
+        check(
+            io::Error::other("failed to lookup address information: Name or service not known"),
+            "dns-failure",
+        );
+        check(io::ErrorKind::ConnectionReset.into(), "connection-failed");
+    }
+
+    #[test]
+    fn names_the_cause_of_a_failed_handshake() {
+        fn check(error: rustls::Error, expected: &str) {
+            let error = tls_error("smtp.example.test", io::Error::other(error));
+            assert_eq!(error.code(), expected);
+        }
+        let certificate = rustls::Error::InvalidCertificate;
+        check(
+            certificate(rustls::CertificateError::UnknownIssuer),
+            "proxy-interference",
+        );
+        check(
+            certificate(rustls::CertificateError::NotValidForName),
+            "wrong-host",
+        );
+        check(
+            certificate(rustls::CertificateError::NotValidYet),
+            "clock-skew",
+        );
+        check(
+            rustls::Error::InvalidMessage(rustls::InvalidMessage::InvalidContentType),
+            "wrong-port-or-security",
+        );
+        let broken = tls_error("smtp.example.test", io::ErrorKind::UnexpectedEof.into());
+        assert_eq!(broken.code(), "tls-handshake-failed");
+    }
+}

@@ -1,0 +1,1 @@
+//! Mail from plain data: RFC 5322 and MIME.

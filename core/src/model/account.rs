@@ -1,0 +1,149 @@
+//! An account: which mailbox sends, through which cloud, and how it signs in.
+
+use crate::secret::SecretText;
+use serde::{Deserialize, Serialize};
+
+/// Everything needed to send as one mailbox.
+#[derive(Clone, Debug, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "uniffi", derive(uniffi::Record))]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct NewAccount {
+    /// Your name for the account: 1 to 64 letters, digits, `.`, `_` or `-`.
+    pub name: String,
+    /// The mailbox that sends: the address given as `user=` when signing in to SMTP.
+    pub mailbox: String,
+    /// The Microsoft cloud that holds the mailbox. Default: worldwide.
+    #[serde(default)]
+    pub cloud: Cloud,
+    /// The tenant: its GUID or one of its verified domains. `organizations`, `common` and `consumers` only with a
+    /// person's sign-in. May be empty for personal accounts and custom clouds.
+    #[serde(default)]
+    pub tenant: String,
+    /// The application (client) ID of the app registration.
+    pub client_id: String,
+    /// How tokens are obtained.
+    pub grant: Grant,
+    /// Values that replace the cloud's own.
+    #[serde(default)]
+    pub endpoints: EndpointOverrides,
+}
+
+/// A stored account, without its secrets.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "uniffi", derive(uniffi::Record))]
+#[serde(rename_all = "camelCase")]
+pub struct Account {
+    /// Your name for the account.
+    pub name: String,
+    /// The mailbox that sends.
+    pub mailbox: String,
+    /// The Microsoft cloud that holds the mailbox.
+    pub cloud: Cloud,
+    /// The tenant.
+    pub tenant: String,
+    /// The application (client) ID.
+    pub client_id: String,
+    /// How tokens are obtained.
+    pub grant: GrantKind,
+    /// The addresses, ports and scopes in force.
+    pub endpoints: Endpoints,
+}
+
+/// The Microsoft clouds, which share nothing: each has its own sign-in and mail hosts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "uniffi", derive(uniffi::Enum))]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub enum Cloud {
+    /// Worldwide, including GCC.
+    #[default]
+    Worldwide,
+    /// US Government GCC High (L4).
+    UsGovernmentHigh,
+    /// US Government DoD (L5).
+    UsGovernmentDod,
+    /// China, operated by 21Vianet.
+    China,
+    /// Personal accounts: outlook.com, hotmail.com, live.com.
+    Personal,
+    /// A sandbox or another identity provider: every endpoint comes from the overrides.
+    Custom,
+}
+
+/// How tokens are obtained, with the secrets that takes.
+#[derive(Clone, Debug, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "uniffi", derive(uniffi::Enum))]
+#[serde(tag = "type", rename_all = "camelCase", rename_all_fields = "camelCase")]
+#[non_exhaustive]
+pub enum Grant {
+    /// A person signs in on another device (RFC 8628); renewed with refresh tokens.
+    DeviceCode,
+    /// The application signs in as itself (RFC 6749 section 4.4).
+    ClientSecret {
+        /// The secret's value, not its ID.
+        client_secret: SecretText,
+    },
+}
+
+/// How tokens are obtained, without the secrets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "uniffi", derive(uniffi::Enum))]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub enum GrantKind {
+    /// A person signs in on another device.
+    DeviceCode,
+    /// The application signs in as itself.
+    ClientSecret,
+}
+
+/// Values that replace the cloud's own; a custom cloud has no others.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "uniffi", derive(uniffi::Record))]
+#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
+pub struct EndpointOverrides {
+    /// The sign-in host, such as `https://login.microsoftonline.com`. Plain `http` only for a loopback address.
+    pub authority: Option<String>,
+    /// The token endpoint, where it does not follow Microsoft's path pattern under the authority.
+    pub token_url: Option<String>,
+    /// The device authorization endpoint, where it does not follow Microsoft's path pattern.
+    pub device_authorization_url: Option<String>,
+    /// The scopes to ask for. Default: what the cloud and the grant need, and nothing else.
+    pub scopes: Option<Vec<String>>,
+    /// The audiences a token may carry. An empty list skips this check.
+    pub audiences: Option<Vec<String>>,
+    /// The SMTP submission host.
+    pub smtp_host: Option<String>,
+    /// The SMTP submission port. Default 587.
+    pub smtp_port: Option<u16>,
+    /// Certificates to trust in addition to the system's, as PEM text: a sandbox, or a company's own authority.
+    pub ca_pem: Option<String>,
+}
+
+/// The addresses, ports and scopes an account uses.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "uniffi", derive(uniffi::Record))]
+#[serde(rename_all = "camelCase")]
+pub struct Endpoints {
+    /// The token endpoint.
+    pub token_url: String,
+    /// The device authorization endpoint, where the grant uses one.
+    pub device_authorization_url: Option<String>,
+    /// The scopes asked for.
+    pub scopes: Vec<String>,
+    /// The audiences a token may carry; empty when unchecked.
+    pub audiences: Vec<String>,
+    /// The SMTP submission host; its certificate must carry this name.
+    pub smtp_host: String,
+    /// The SMTP submission port, always with STARTTLS.
+    pub smtp_port: u16,
+    /// Certificates trusted in addition to the system's, as PEM text.
+    pub ca_pem: Option<String>,
+}

@@ -1,0 +1,1 @@
+//! Clouds and routes as data, and validation of settings.
