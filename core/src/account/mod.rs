@@ -1,1 +1,198 @@
-//! Accounts.
+//! Which accounts exist and what belongs to each: settings, client secret and tokens, all in the vault.
+//! Settings are validated once, when an account is added; after that they are true.
+
+use crate::error::{Error, Result};
+use crate::model::{Account, Endpoints, Grant, GrantKind, NewAccount, ProblemKind};
+use crate::provider;
+use crate::secret::{SecretBytes, SecretText};
+use crate::vault::Vault;
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+
+/// The accounts of a handle.
+#[derive(Clone, Debug)]
+pub(crate) struct Accounts {
+    vault: Arc<dyn Vault>,
+}
+
+impl Accounts {
+    pub(crate) fn new(vault: Arc<dyn Vault>) -> Self {
+        Self { vault }
+    }
+
+    /// Validates and stores a new account. Errors: `Config`, `Misuse` (the name is taken), `Storage`.
+    pub(crate) async fn add(&self, new: NewAccount) -> Result<Account> {
+        let endpoints = provider::endpoints(&new)?;
+        if self.vault.read(&settings_key(&new.name)).await?.is_some() {
+            return Err(name_taken(&new.name));
+        }
+        // A leftover of an earlier account of this name must not sign this one in.
+        self.vault.remove(&token_key(&new.name)).await?;
+        if let Grant::ClientSecret { client_secret } = &new.grant {
+            // Exposed to be sealed by the vault.
+            let sealed = SecretBytes::new(client_secret.expose().clone().into_bytes());
+            self.vault.write(&secret_key(&new.name), &sealed).await?;
+        }
+        let account = stored_form(new, endpoints);
+        let record = serde_json::to_vec(&Stored::new(&account)).map_err(unwritable)?;
+        self.vault
+            .write(&settings_key(&account.name), &SecretBytes::new(record))
+            .await?;
+        Ok(account)
+    }
+
+    /// All accounts, by name. Errors: `Storage`.
+    pub(crate) async fn list(&self) -> Result<Vec<Account>> {
+        let mut accounts = Vec::new();
+        for key in self.vault.keys(SETTINGS).await? {
+            // Removed by another process since the keys were listed: simply not there any more.
+            if let Some(record) = self.vault.read(&key).await? {
+                accounts.push(read_settings(&key, &record)?);
+            }
+        }
+        Ok(accounts)
+    }
+
+    /// One account. Errors: `Misuse` (no such account), `Storage`.
+    pub(crate) async fn find(&self, name: &str) -> Result<Account> {
+        let key = settings_key(name);
+        match self.vault.read(&key).await {
+            Ok(Some(record)) => read_settings(&key, &record),
+            Ok(None) => Err(self.unknown(name).await),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The client secret of an account that signs in as an application.
+    pub(crate) async fn client_secret(&self, name: &str) -> Result<SecretText> {
+        let sealed = self.vault.read(&secret_key(name)).await?;
+        let text = sealed.and_then(|octets| String::from_utf8(octets.expose().clone()).ok());
+        text.map(SecretText::new)
+            .ok_or_else(|| damaged(&secret_key(name)))
+    }
+
+    /// The stored tokens of an account, as `token` wrote them.
+    pub(crate) async fn tokens(&self, name: &str) -> Result<Option<SecretBytes>> {
+        self.vault.read(&token_key(name)).await
+    }
+
+    /// Stores the tokens of an account; durable when it returns.
+    pub(crate) async fn keep_tokens(&self, name: &str, record: &SecretBytes) -> Result<()> {
+        self.vault.write(&token_key(name), record).await
+    }
+
+    /// Removes an account with everything that belongs to it. Errors: `Misuse` (no such account), `Storage`.
+    pub(crate) async fn remove(&self, name: &str) -> Result<()> {
+        self.find(name).await?;
+        // Settings last: a removal that was cut short can be repeated.
+        self.vault.remove(&token_key(name)).await?;
+        self.vault.remove(&secret_key(name)).await?;
+        self.vault.remove(&settings_key(name)).await?;
+        Ok(())
+    }
+
+    async fn unknown(&self, name: &str) -> Error {
+        let known = self.list().await.unwrap_or_default();
+        let names: Vec<_> = known.iter().map(|account| account.name.as_str()).collect();
+        let fix = if names.is_empty() {
+            "add the account first: no account exists yet".to_owned()
+        } else {
+            format!("use one of the accounts that exist: {}", names.join(", "))
+        };
+        let text = format!("there is no account named {name:?}");
+        Error::new(ProblemKind::Misuse, "account-unknown", text, fix)
+    }
+}
+
+/// The stored form of an account's settings. `format` changes when the meaning of a field does.
+#[derive(Serialize, Deserialize)]
+struct Stored {
+    format: u32,
+    account: Account,
+}
+
+impl Stored {
+    fn new(account: &Account) -> Self {
+        Self {
+            format: FORMAT,
+            account: account.clone(),
+        }
+    }
+}
+
+const FORMAT: u32 = 1;
+const SETTINGS: &str = "accounts/";
+
+fn settings_key(name: &str) -> String {
+    format!("{SETTINGS}{name}")
+}
+
+fn secret_key(name: &str) -> String {
+    format!("client-secrets/{name}")
+}
+
+fn token_key(name: &str) -> String {
+    format!("tokens/{name}")
+}
+
+fn stored_form(new: NewAccount, endpoints: Endpoints) -> Account {
+    Account {
+        name: new.name,
+        mailbox: new.mailbox,
+        cloud: new.cloud,
+        tenant: new.tenant,
+        client_id: new.client_id,
+        grant: match new.grant {
+            Grant::DeviceCode => GrantKind::DeviceCode,
+            Grant::ClientSecret { .. } => GrantKind::ClientSecret,
+        },
+        endpoints,
+    }
+}
+
+fn read_settings(key: &str, record: &SecretBytes) -> Result<Account> {
+    // Exposed to be read; settings hold no secret.
+    let stored: Stored =
+        serde_json::from_slice(record.expose()).map_err(|error| damaged(key).with_source(error))?;
+    if stored.format > FORMAT {
+        return Err(newer(key));
+    }
+    Ok(stored.account)
+}
+
+fn name_taken(name: &str) -> Error {
+    Error::new(
+        ProblemKind::Misuse,
+        "account-exists",
+        format!("an account named {name:?} exists already"),
+        "choose another name, or remove the existing account first",
+    )
+}
+
+fn damaged(key: &str) -> Error {
+    Error::new(
+        ProblemKind::Storage,
+        "vault-record-damaged",
+        format!("the vault's record cannot be read: {key}"),
+        "remove the account and add it again",
+    )
+}
+
+fn newer(key: &str) -> Error {
+    Error::new(
+        ProblemKind::Storage,
+        "vault-record-newer",
+        format!("the vault's record was written by a newer version: {key}"),
+        "use the newer version of Mailbearer",
+    )
+}
+
+fn unwritable(error: serde_json::Error) -> Error {
+    Error::new(
+        ProblemKind::Internal,
+        "record-unwritable",
+        "a record could not be written as JSON",
+        "report this to Mailbearer's authors",
+    )
+    .with_source(error)
+}

@@ -1,12 +1,22 @@
 //! Access tokens: obtained by a grant, cached, renewed before they end, one request for many callers.
 //! Reports problems and never retries; deciding to try again is the caller's.
 
+mod cache;
+mod claims;
+mod grant;
+mod record;
+mod sign_in;
+
 use crate::error::Result;
-use crate::model::TokenOrigin;
+use crate::model::{RevealedAccessToken, TokenOrigin, TokenUse};
 use crate::secret::SecretText;
 use async_trait::async_trait;
 use std::fmt::Debug;
 use std::sync::Arc;
+
+pub(crate) use cache::TokenCache;
+pub(crate) use grant::IdentityProvider;
+pub(crate) use sign_in::SignIns;
 
 /// An access token and what is known about it. Cheap to clone; the token itself is shared and secret.
 #[derive(Clone, Debug)]
@@ -27,6 +37,35 @@ pub struct AccessToken {
     pub obtained_at_unix_ms: i64,
     /// When it ends, in milliseconds since 1970-01-01T00:00:00Z.
     pub expires_at_unix_ms: i64,
+}
+
+impl AccessToken {
+    /// The token in the clear, for another mail library that signs in as `mailbox`.
+    pub fn reveal(&self, mailbox: &str) -> RevealedAccessToken {
+        RevealedAccessToken {
+            // Exposed because handing it over is what this is for.
+            token: self.secret.expose().clone(),
+            mailbox: mailbox.to_owned(),
+            expires_at_unix_ms: self.expires_at_unix_ms,
+        }
+    }
+
+    /// What a delivery's trail says of it.
+    pub fn use_in_trail(&self) -> TokenUse {
+        TokenUse {
+            origin: self.origin,
+            from_cache: self.from_cache,
+            audience: self.audience.clone(),
+            scopes: self.scopes.clone(),
+            expires_at_unix_ms: self.expires_at_unix_ms,
+        }
+    }
+
+    /// Whether two are the same token.
+    pub fn is_same_as(&self, other: &Self) -> bool {
+        // Exposed to be compared; both are ours, so the time it takes tells nobody anything.
+        self.secret.expose() == other.secret.expose()
+    }
 }
 
 /// Where transports get access tokens.

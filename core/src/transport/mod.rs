@@ -58,3 +58,42 @@ pub trait Transport: Send + Sync + Debug {
     /// Makes one attempt. May be dropped at any await: a mail whose message was not complete is not delivered.
     async fn deliver(&self, mail: &OutgoingMail) -> Outcome;
 }
+
+/// Stub until merge.
+#[derive(Debug)]
+pub struct SmtpTransport {
+    route: SmtpRoute,
+    network: Arc<dyn crate::host::Network>,
+    clock: Arc<dyn crate::host::Clock>,
+    tokens: Arc<dyn crate::token::TokenSource>,
+}
+impl SmtpTransport {
+    pub fn new(
+        route: SmtpRoute,
+        network: Arc<dyn crate::host::Network>,
+        clock: Arc<dyn crate::host::Clock>,
+        tokens: Arc<dyn crate::token::TokenSource>,
+    ) -> Self {
+        Self {
+            route,
+            network,
+            clock,
+            tokens,
+        }
+    }
+}
+#[async_trait]
+impl Transport for SmtpTransport {
+    async fn deliver(&self, _: &OutgoingMail) -> Outcome {
+        Outcome {
+            trail: Trail::default(),
+            recipients: vec![],
+            end: Err(crate::Error::new(
+                crate::model::ProblemKind::Internal,
+                "stub",
+                "stub",
+                "stub",
+            )),
+        }
+    }
+}

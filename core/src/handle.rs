@@ -1,0 +1,356 @@
+//! The handle: every capability of the core as one method of a few lines. The work is done by the modules below it.
+
+use crate::account::Accounts;
+use crate::audit::{Events, Recorder};
+use crate::diagnosis;
+use crate::error::{Error, Result};
+use crate::host::{
+    Clock, HttpClient, Network, Random, SystemClock, SystemHttp, SystemNetwork, SystemRandom,
+    random_token, read_attachment,
+};
+use crate::message::{self, BuiltMail, Stamp};
+use crate::model::{
+    Account, Bytes, Config, Content, Delivery, Diagnosis, Envelope, Event, Evidence, Message,
+    NewAccount, ProblemKind, SignInFlow, SignInPrompt, Timeouts, TokenStatus, Verdict,
+};
+use crate::token::{AccessToken, IdentityProvider, SignIns, TokenCache, TokenSource as _};
+use crate::transport::{Outcome, OutgoingMail, SmtpRoute, SmtpTransport, Transport as _};
+use crate::vault::{self, Vault};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+use tokio::sync::RwLock;
+
+/// A handle on everything Mailbearer does. Cheap to clone; all clones are the same handle.
+///
+/// Every method returns an [`Error`] with a cause, a fix and retry advice. Every future may be dropped at any await:
+/// a dropped [`Mailbearer::send`] has either been taken by the server or not been sent.
+#[derive(Clone, Debug)]
+pub struct Mailbearer {
+    engine: Arc<Engine>,
+}
+
+/// The machine's services a handle works with. Replace any of them for tests or for an environment of your own.
+#[derive(Clone, Debug)]
+pub struct Parts {
+    /// Time and waiting.
+    pub clock: Arc<dyn Clock>,
+    /// Randomness.
+    pub random: Arc<dyn Random>,
+    /// HTTP, for identity providers.
+    pub http: Arc<dyn HttpClient>,
+    /// TCP and TLS, for mail servers.
+    pub network: Arc<dyn Network>,
+    /// Where secrets rest. Default: as the configuration's `vault` says.
+    pub vault: Option<Arc<dyn Vault>>,
+}
+
+impl Default for Parts {
+    fn default() -> Self {
+        Self {
+            clock: Arc::new(SystemClock::default()),
+            random: Arc::new(SystemRandom),
+            http: Arc::new(SystemHttp::default()),
+            network: Arc::new(SystemNetwork::default()),
+            vault: None,
+        }
+    }
+}
+
+#[derive(Debug)]
+struct Engine {
+    ehlo_name: Option<String>,
+    timeouts: Timeouts,
+    parts: Parts,
+    accounts: Accounts,
+    tokens: TokenCache,
+    sign_ins: SignIns,
+    recorder: Recorder,
+    closed: AtomicBool,
+    /// Held for reading by every delivery, so that closing waits for those in flight.
+    deliveries: RwLock<()>,
+}
+
+impl Mailbearer {
+    /// Opens a handle on the machine's own services. Errors: `Config`, `Storage`.
+    pub async fn open(config: Config) -> Result<Self> {
+        Self::open_with(config, Parts::default()).await
+    }
+
+    /// Opens a handle on services of your own. Errors: `Config`, `Storage`.
+    pub async fn open_with(config: Config, parts: Parts) -> Result<Self> {
+        let vault = match &parts.vault {
+            Some(vault) => vault.clone(),
+            None => vault::open(&config.vault, parts.random.clone())
+                .await
+                .map_err(|error| error.during("open"))?,
+        };
+        let provider = IdentityProvider {
+            http: parts.http.clone(),
+            clock: parts.clock.clone(),
+            timeout: Duration::from_millis(config.timeouts.token_ms),
+        };
+        let accounts = Accounts::new(vault);
+        let recorder = Recorder::new();
+        let engine = Engine {
+            ehlo_name: config.ehlo_name,
+            timeouts: config.timeouts,
+            tokens: TokenCache::new(accounts.clone(), provider.clone(), recorder.clone()),
+            sign_ins: SignIns::new(provider, parts.random.clone()),
+            accounts,
+            recorder,
+            parts,
+            closed: AtomicBool::new(false),
+            deliveries: RwLock::new(()),
+        };
+        Ok(Self {
+            engine: Arc::new(engine),
+        })
+    }
+
+    /// Closes the handle: waits for the deliveries in flight, and refuses new work (`Misuse`). May be called twice.
+    pub async fn close(&self) -> Result<()> {
+        self.engine.closed.store(true, Ordering::SeqCst);
+        let _all_done = self.engine.deliveries.write().await;
+        Ok(())
+    }
+
+    /// Validates and stores an account. Errors: `Config`, `Misuse` (the name is taken), `Storage`.
+    pub async fn add_account(&self, account: NewAccount) -> Result<Account> {
+        self.open_for("add_account")?;
+        let added = self.engine.accounts.add(account).await;
+        added.map_err(|error| error.during("add_account"))
+    }
+
+    /// All accounts, by name. Errors: `Storage`.
+    pub async fn accounts(&self) -> Result<Vec<Account>> {
+        self.open_for("accounts")?;
+        let list = self.engine.accounts.list().await;
+        list.map_err(|error| error.during("accounts"))
+    }
+
+    /// Removes an account with its secrets and tokens. Errors: `Misuse` (no such account), `Storage`.
+    pub async fn remove_account(&self, account: &str) -> Result<()> {
+        self.open_for("remove_account")?;
+        let removed = self.engine.accounts.remove(account).await;
+        self.engine.tokens.forget(account);
+        removed.map_err(|error| error.during("remove_account"))
+    }
+
+    /// Begins a person's sign-in and returns what to show them.
+    /// Errors: `Config`, `Consent`, `Throttled`, `Unavailable`, `Misuse`, `Storage`.
+    pub async fn begin_sign_in(&self, account: &str, flow: SignInFlow) -> Result<SignInPrompt> {
+        self.open_for("begin_sign_in")?;
+        let begin = async {
+            let account = self.engine.accounts.find(account).await?;
+            self.engine.sign_ins.begin(&account, flow).await
+        };
+        begin.await.map_err(|error| error.during("begin_sign_in"))
+    }
+
+    /// Waits until the person has signed in, has declined, or the code has ended. A dropped wait can be repeated.
+    /// Errors: `SignIn`, `Consent`, `Config`, `Throttled`, `Unavailable`, `Misuse`, `Storage`.
+    pub async fn finish_sign_in(&self, prompt: &SignInPrompt) -> Result<TokenStatus> {
+        self.open_for("finish_sign_in")?;
+        let finish = async {
+            let account = self.engine.accounts.find(&prompt.account).await?;
+            let tokens = self.engine.sign_ins.finish(&account, prompt).await?;
+            self.engine.tokens.accept(&account, tokens).await?;
+            self.engine.tokens.status(&account).await
+        };
+        finish.await.map_err(|error| error.during("finish_sign_in"))
+    }
+
+    /// A valid access token, for other mail libraries. Renewed early; one request for any number of callers.
+    /// Errors: `SignIn`, `Consent`, `Config`, `Throttled`, `Unavailable`, `Misuse`, `Storage`.
+    pub async fn access_token(&self, account: &str) -> Result<AccessToken> {
+        self.open_for("access_token")?;
+        let token = self.engine.tokens.access_token(account, None).await;
+        token.map_err(|error| error.during("access_token"))
+    }
+
+    /// What is known of an account's tokens; asks no server. Errors: `Misuse`, `Storage`.
+    pub async fn token_status(&self, account: &str) -> Result<TokenStatus> {
+        self.open_for("token_status")?;
+        let status = async {
+            let account = self.engine.accounts.find(account).await?;
+            self.engine.tokens.status(&account).await
+        };
+        status.await.map_err(|error| error.during("token_status"))
+    }
+
+    /// Builds and sends a mail, and waits for the server's verdict on each recipient.
+    ///
+    /// Succeeds when the server took the mail for at least one recipient: look at each verdict. Otherwise the error's
+    /// problem holds the verdicts. Errors: all kinds. A connection lost between the last octet and the verdict gives
+    /// `delivery-undecided`: the mail may have been delivered.
+    pub async fn send(&self, message: Message) -> Result<Delivery> {
+        self.open_for("send")?;
+        let sent = async {
+            let account = self.engine.accounts.find(&message.account).await?;
+            let message = self.with_files_read(message).await?;
+            let mail = message::build(
+                &message,
+                &Stamp {
+                    now_unix_ms: self.engine.parts.clock.now_unix_ms(),
+                    id: &random_token(&*self.engine.parts.random)?,
+                    mailbox: &account.mailbox,
+                },
+            )?;
+            self.deliver(&account, mail).await
+        };
+        sent.await.map_err(|error| error.during("send"))
+    }
+
+    /// Sends a finished message (RFC 5322) as it is, but for line ends, which become CRLF. Otherwise like
+    /// [`Mailbearer::send`].
+    pub async fn send_raw(&self, envelope: Envelope, mime: Bytes) -> Result<Delivery> {
+        self.open_for("send_raw")?;
+        let sent = async {
+            let account = self.engine.accounts.find(&envelope.account).await?;
+            let mail = message::raw(&envelope, &mime, &account.mailbox)?;
+            self.deliver(&account, mail).await
+        };
+        sent.await.map_err(|error| error.during("send_raw"))
+    }
+
+    /// A reader of everything that happens in this handle from now on.
+    pub fn events(&self) -> Events {
+        self.engine.recorder.subscribe()
+    }
+
+    /// The possible causes of a failure seen anywhere, best first; empty when nothing fits. Asks no server.
+    pub fn explain(&self, evidence: &Evidence) -> Vec<Diagnosis> {
+        diagnosis::explain(evidence)
+    }
+}
+
+impl Mailbearer {
+    fn open_for(&self, operation: &str) -> Result<()> {
+        if !self.engine.closed.load(Ordering::SeqCst) {
+            return Ok(());
+        }
+        let error = Error::new(
+            ProblemKind::Misuse,
+            "handle-closed",
+            "the handle is closed",
+            "open a new handle",
+        );
+        Err(error.during(operation))
+    }
+
+    /// Replaces every file among the attachments by its content.
+    async fn with_files_read(&self, mut message: Message) -> Result<Message> {
+        for attachment in &mut message.attachments {
+            if let Content::File { path } = &attachment.content {
+                let data = read_attachment(path).await?.into();
+                attachment.name.get_or_insert_with(|| last_part(path));
+                attachment.content = Content::Data { data };
+            }
+        }
+        Ok(message)
+    }
+
+    async fn deliver(&self, account: &Account, mail: BuiltMail) -> Result<Delivery> {
+        let _in_flight = self.engine.deliveries.read().await;
+        self.open_for("send")?;
+        let id = random_token(&*self.engine.parts.random)?;
+        let transport = self.transport(account);
+        let outcome = transport.deliver(&outgoing(account, &mail)).await;
+        let delivery = finished(id.clone(), account, mail, outcome);
+        self.report(&id, account, &delivery);
+        delivery
+    }
+
+    fn transport(&self, account: &Account) -> SmtpTransport {
+        let route = SmtpRoute {
+            host: account.endpoints.smtp_host.clone(),
+            port: account.endpoints.smtp_port,
+            mailbox: account.mailbox.clone(),
+            ehlo_name: self.engine.ehlo_name.clone(),
+            extra_roots_pem: account.endpoints.ca_pem.as_deref().map(Arc::from),
+            timeouts: self.engine.timeouts,
+        };
+        SmtpTransport::new(
+            route,
+            self.engine.parts.network.clone(),
+            self.engine.parts.clock.clone(),
+            Arc::new(self.engine.tokens.clone()),
+        )
+    }
+
+    fn report(&self, id: &str, account: &Account, delivery: &Result<Delivery>) {
+        let at_unix_ms = self.engine.parts.clock.now_unix_ms();
+        let (account, delivery_id) = (account.name.clone(), id.to_owned());
+        self.engine.recorder.record(match delivery {
+            Ok(delivery) => {
+                let accepted = accepted_count(delivery);
+                let total = u32::try_from(delivery.recipients.len()).unwrap_or(u32::MAX);
+                Event::MailAccepted {
+                    at_unix_ms,
+                    account,
+                    delivery: delivery_id,
+                    accepted,
+                    refused: total - accepted,
+                }
+            }
+            Err(error) => Event::MailFailed {
+                at_unix_ms,
+                account,
+                delivery: delivery_id,
+                problem: error.problem().clone(),
+            },
+        });
+    }
+}
+
+fn outgoing(account: &Account, mail: &BuiltMail) -> OutgoingMail {
+    OutgoingMail {
+        account: account.name.clone(),
+        sender: mail.sender.clone(),
+        recipients: mail.recipients.clone(),
+        mime: mail.mime.clone(),
+        needs_smtputf8: mail.needs_smtputf8,
+        eight_bit: mail.eight_bit,
+    }
+}
+
+fn finished(id: String, account: &Account, mail: BuiltMail, outcome: Outcome) -> Result<Delivery> {
+    let reply = match outcome.end {
+        Ok(reply) => reply,
+        Err(error) => return Err(error.with_recipients(outcome.recipients)),
+    };
+    Ok(Delivery {
+        id,
+        account: account.name.clone(),
+        message_id: mail.message_id,
+        server_message_id: server_message_id(&reply.text),
+        reply,
+        recipients: outcome.recipients,
+        trail: outcome.trail,
+    })
+}
+
+/// Exchange names the Message-ID it uses between angle brackets in its verdict.
+fn server_message_id(text: &str) -> Option<String> {
+    let (_, rest) = text.split_once('<')?;
+    let (id, _) = rest.split_once('>')?;
+    id.contains('@').then(|| id.to_owned())
+}
+
+fn accepted_count(delivery: &Delivery) -> u32 {
+    let verdicts = delivery
+        .recipients
+        .iter()
+        .map(|recipient| recipient.verdict);
+    let accepted = verdicts
+        .filter(|verdict| *verdict == Verdict::Accepted)
+        .count();
+    u32::try_from(accepted).unwrap_or(u32::MAX)
+}
+
+fn last_part(path: &str) -> String {
+    let name = std::path::Path::new(path).file_name();
+    name.map(|name| name.to_string_lossy().into_owned())
+        .unwrap_or_default()
+}

@@ -1,0 +1,393 @@
+//! The tokens of all accounts: answered from memory while fresh, renewed once for everybody when not.
+//! A renewal runs in a task of its own, so that a caller who gives up never loses a rotated refresh token; the new
+//! tokens are stored before anybody uses them.
+
+use super::grant::IdentityProvider;
+use super::record::Tokens;
+use super::{AccessToken, TokenSource};
+use crate::account::Accounts;
+use crate::audit::Recorder;
+use crate::error::{Error, Result};
+use crate::model::{Account, Event, GrantKind, Problem, ProblemKind, TokenState, TokenStatus};
+use async_trait::async_trait;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard};
+use tokio::sync::watch;
+
+/// The token cache of a handle. Cheap to clone.
+#[derive(Clone, Debug)]
+pub(crate) struct TokenCache {
+    accounts: Accounts,
+    provider: IdentityProvider,
+    recorder: Recorder,
+    slots: Arc<Mutex<HashMap<String, Arc<Mutex<Slot>>>>>,
+}
+
+/// What is known of one account's tokens.
+#[derive(Debug, Default)]
+struct Slot {
+    current: Option<Arc<Tokens>>,
+    /// Obtained, but not stored yet because the vault failed: stored before anything else happens.
+    unstored: Option<Arc<Tokens>>,
+    renewal: Option<Renewal>,
+}
+
+/// A renewal under way; its result reaches everybody who waits.
+type Renewal = watch::Receiver<Option<std::result::Result<Fresh, Problem>>>;
+
+enum Look {
+    Usable(AccessToken),
+    Renewing { renewal: Renewal, is_own: bool },
+}
+
+/// Tokens ready for use, and whether they were at hand already.
+#[derive(Clone, Debug)]
+struct Fresh {
+    tokens: Arc<Tokens>,
+    from_cache: bool,
+}
+
+#[async_trait]
+impl TokenSource for TokenCache {
+    async fn access_token(
+        &self,
+        account: &str,
+        refused: Option<&AccessToken>,
+    ) -> Result<AccessToken> {
+        loop {
+            let (mut renewal, is_own) = match self.look(account, refused) {
+                Look::Usable(token) => return Ok(token),
+                Look::Renewing { renewal, is_own } => (renewal, is_own),
+            };
+            let done = renewal.wait_for(Option::is_some).await;
+            let fresh = match done.ok().and_then(|result| result.clone()) {
+                Some(Ok(fresh)) => fresh,
+                Some(Err(problem)) => return Err(problem.into()),
+                None => return Err(renewal_died()),
+            };
+            // Somebody else's renewal did not know that this token is refused: ask again.
+            if is_own || !is_refused(&fresh.tokens, refused) {
+                return Ok(fresh.tokens.access_token(fresh.from_cache));
+            }
+        }
+    }
+}
+
+impl TokenCache {
+    pub(crate) fn new(accounts: Accounts, provider: IdentityProvider, recorder: Recorder) -> Self {
+        Self {
+            accounts,
+            provider,
+            recorder,
+            slots: Arc::default(),
+        }
+    }
+
+    /// Stores the tokens of a finished sign-in.
+    pub(crate) async fn accept(&self, account: &Account, tokens: Tokens) -> Result<()> {
+        let tokens = Arc::new(tokens);
+        self.store(&account.name, &tokens).await?;
+        self.report_obtained(&account.name, &tokens);
+        self.use_now(account, &tokens)
+    }
+
+    /// What is known of an account's tokens; asks nobody.
+    pub(crate) async fn status(&self, account: &Account) -> Result<TokenStatus> {
+        let tokens = self.stored(&account.name).await?;
+        let now = self.provider.clock.now_unix_ms();
+        let valid = tokens
+            .as_ref()
+            .is_some_and(|tokens| tokens.expires_at_unix_ms > now);
+        let has_refresh_token = tokens
+            .as_ref()
+            .is_some_and(|tokens| tokens.refresh_token.is_some());
+        let access_token = tokens.as_ref().map(|tokens| tokens.access_token(true));
+        Ok(TokenStatus {
+            account: account.name.clone(),
+            state: match account.grant {
+                _ if valid => TokenState::Valid,
+                GrantKind::ClientSecret => TokenState::Renewable,
+                GrantKind::DeviceCode if has_refresh_token => TokenState::Renewable,
+                GrantKind::DeviceCode => TokenState::SignInNeeded,
+            },
+            origin: access_token.as_ref().map(|token| token.origin),
+            audience: access_token
+                .as_ref()
+                .and_then(|token| token.audience.clone()),
+            subject: access_token
+                .as_ref()
+                .and_then(|token| token.subject.clone()),
+            obtained_at_unix_ms: access_token.as_ref().map(|token| token.obtained_at_unix_ms),
+            expires_at_unix_ms: access_token.as_ref().map(|token| token.expires_at_unix_ms),
+            scopes: access_token.map(|token| token.scopes).unwrap_or_default(),
+            has_refresh_token,
+        })
+    }
+
+    /// Forgets an account that was removed.
+    pub(crate) fn forget(&self, account: &str) {
+        lock(&self.slots).remove(account);
+    }
+
+    /// A usable token from memory, or the renewal that everybody waits for, started now if need be.
+    fn look(&self, account: &str, refused: Option<&AccessToken>) -> Look {
+        let slot = self.slot(account);
+        let mut slot = lock(&slot);
+        if let Some(tokens) = &slot.current
+            && !is_refused(tokens, refused)
+            && !self.is_due(tokens)
+        {
+            return Look::Usable(tokens.access_token(true));
+        }
+        match &slot.renewal {
+            Some(renewal) => Look::Renewing {
+                renewal: renewal.clone(),
+                is_own: false,
+            },
+            None => Look::Renewing {
+                renewal: self.start_renewal(&mut slot, account, refused.cloned()),
+                is_own: true,
+            },
+        }
+    }
+
+    fn slot(&self, account: &str) -> Arc<Mutex<Slot>> {
+        let mut slots = lock(&self.slots);
+        if let Some(slot) = slots.get(account) {
+            return slot.clone();
+        }
+        slots.entry(account.to_owned()).or_default().clone()
+    }
+
+    fn is_due(&self, tokens: &Tokens) -> bool {
+        self.provider.clock.now_unix_ms() >= renew_at_unix_ms(tokens)
+    }
+
+    /// Starts the one renewal of an account, in a task of its own.
+    fn start_renewal(
+        &self,
+        slot: &mut Slot,
+        account: &str,
+        refused: Option<AccessToken>,
+    ) -> Renewal {
+        let (sender, renewal) = watch::channel(None);
+        slot.renewal = Some(renewal.clone());
+        let (cache, account) = (self.clone(), account.to_owned());
+        // The task owns the sender: if it dies, everybody who waits learns of it. It must also clear the slot then.
+        tokio::spawn(async move {
+            let guard = ClearRenewal {
+                slot: cache.slot(&account),
+            };
+            let result = cache.renew(&account, refused.as_ref()).await;
+            if let Err(error) = &result {
+                cache.report_failed(&account, error.problem());
+            }
+            drop(guard);
+            // An error only says that every caller has given up.
+            let _ = sender.send(Some(result.map_err(Problem::from)));
+        });
+        renewal
+    }
+
+    /// Finds tokens that another process stored, or obtains new ones.
+    async fn renew(&self, name: &str, refused: Option<&AccessToken>) -> Result<Fresh> {
+        self.store_the_unstored(name).await?;
+        let account = self.accounts.find(name).await?;
+        let stored = self.stored(name).await?;
+        if let Some(tokens) = &stored
+            && !is_refused(tokens, refused)
+            && !self.is_due(tokens)
+        {
+            self.use_now(&account, tokens)?;
+            return Ok(Fresh::at_hand(tokens));
+        }
+        match self.obtain(&account, stored.as_deref()).await {
+            Ok(tokens) => {
+                let tokens = Arc::new(tokens);
+                self.store(name, &tokens).await?;
+                self.report_obtained(name, &tokens);
+                self.use_now(&account, &tokens)?;
+                Ok(Fresh {
+                    tokens,
+                    from_cache: false,
+                })
+            }
+            Err(error) => self.still_valid(stored, refused, &error).ok_or(error),
+        }
+    }
+
+    /// Renewal is early, so a passing fault of the identity provider need not stop the mail.
+    fn still_valid(
+        &self,
+        stored: Option<Arc<Tokens>>,
+        refused: Option<&AccessToken>,
+        error: &Error,
+    ) -> Option<Fresh> {
+        let passing = matches!(
+            error.kind(),
+            ProblemKind::Throttled | ProblemKind::Unavailable
+        );
+        let now = self.provider.clock.now_unix_ms();
+        stored
+            .filter(|tokens| passing && tokens.expires_at_unix_ms > now)
+            .filter(|tokens| !is_refused(tokens, refused))
+            .map(|tokens| Fresh::at_hand(&tokens))
+    }
+
+    async fn obtain(&self, account: &Account, stored: Option<&Tokens>) -> Result<Tokens> {
+        match account.grant {
+            GrantKind::ClientSecret => {
+                let secret = self.accounts.client_secret(&account.name).await?;
+                self.provider.by_client_secret(account, &secret).await
+            }
+            GrantKind::DeviceCode => {
+                let refresh_token = stored.and_then(|tokens| tokens.refresh_token.as_ref());
+                let refresh_token = refresh_token.ok_or_else(|| sign_in_needed(account, stored))?;
+                self.provider.by_refresh_token(account, refresh_token).await
+            }
+        }
+    }
+
+    async fn stored(&self, name: &str) -> Result<Option<Arc<Tokens>>> {
+        let record = self.accounts.tokens(name).await?;
+        let tokens = record.map(|record| Tokens::unseal(&record)).transpose()?;
+        Ok(tokens.map(Arc::new))
+    }
+
+    /// Serves stored tokens from now on, if the mail server can be expected to take them.
+    fn use_now(&self, account: &Account, tokens: &Arc<Tokens>) -> Result<()> {
+        check_audience(account, tokens)?;
+        lock(&self.slot(&account.name)).current = Some(tokens.clone());
+        Ok(())
+    }
+
+    /// Makes tokens durable before anybody uses them. When the vault fails they are kept, to be stored by the next call:
+    /// the refresh token among them may be the only one that still works.
+    async fn store(&self, name: &str, tokens: &Arc<Tokens>) -> Result<()> {
+        let slot = self.slot(name);
+        lock(&slot).unstored = Some(tokens.clone());
+        self.accounts.keep_tokens(name, &tokens.seal()?).await?;
+        lock(&slot).unstored = None;
+        Ok(())
+    }
+
+    async fn store_the_unstored(&self, name: &str) -> Result<()> {
+        let unstored = lock(&self.slot(name)).unstored.clone();
+        match unstored {
+            Some(tokens) => self.store(name, &tokens).await,
+            None => Ok(()),
+        }
+    }
+
+    fn report_obtained(&self, account: &str, tokens: &Tokens) {
+        self.recorder.record(Event::TokenObtained {
+            at_unix_ms: self.provider.clock.now_unix_ms(),
+            account: account.to_owned(),
+            origin: tokens.origin,
+            expires_at_unix_ms: tokens.expires_at_unix_ms,
+        });
+    }
+
+    fn report_failed(&self, account: &str, problem: &Problem) {
+        self.recorder.record(Event::TokenFailed {
+            at_unix_ms: self.provider.clock.now_unix_ms(),
+            account: account.to_owned(),
+            problem: problem.clone(),
+        });
+    }
+}
+
+impl Fresh {
+    fn at_hand(tokens: &Arc<Tokens>) -> Self {
+        Self {
+            tokens: tokens.clone(),
+            from_cache: true,
+        }
+    }
+}
+
+/// Ends a renewal even when its task is cancelled or dies: the next caller starts a new one.
+struct ClearRenewal {
+    slot: Arc<Mutex<Slot>>,
+}
+
+impl Drop for ClearRenewal {
+    fn drop(&mut self) {
+        lock(&self.slot).renewal = None;
+    }
+}
+
+/// When a token is due: after two thirds of its life, or ten minutes before its end, whichever comes first, since
+/// High Volume Email refuses tokens with less than ten minutes left; but never before a third of a short life.
+fn renew_at_unix_ms(tokens: &Tokens) -> i64 {
+    let lifetime = tokens
+        .expires_at_unix_ms
+        .saturating_sub(tokens.obtained_at_unix_ms);
+    let two_thirds = lifetime / 3 * 2;
+    let before_the_end = (lifetime - RENEWAL_MARGIN_MS).max(lifetime / 3);
+    tokens
+        .obtained_at_unix_ms
+        .saturating_add(two_thirds.min(before_the_end))
+}
+
+const RENEWAL_MARGIN_MS: i64 = 10 * 60 * 1000;
+
+fn is_refused(tokens: &Tokens, refused: Option<&AccessToken>) -> bool {
+    // Exposed to be compared; both are ours, so the time it takes tells nobody anything.
+    refused.is_some_and(|refused| tokens.access_token.expose() == refused.secret.expose())
+}
+
+/// A token for another resource would be refused by the mail server without a reason; here the reason is known.
+fn check_audience(account: &Account, tokens: &Tokens) -> Result<()> {
+    let expected = &account.endpoints.audiences;
+    let Some(found) = tokens.access_token(false).audience else {
+        return Ok(()); // Opaque tokens say nothing, and are usually right.
+    };
+    let found_bare = found.trim_end_matches('/');
+    if expected.is_empty()
+        || expected
+            .iter()
+            .any(|audience| audience.trim_end_matches('/') == found_bare)
+    {
+        return Ok(());
+    }
+    Err(Error::new(
+        ProblemKind::Config,
+        "wrong-scope-audience",
+        format!("the access token is for another service than mail submission: {found}"),
+        format!(
+            "ask for the scope of mail submission ({}), not of another service",
+            account.endpoints.scopes.join(" ")
+        ),
+    ))
+}
+
+fn sign_in_needed(account: &Account, stored: Option<&Tokens>) -> Error {
+    let (code, text) = match stored {
+        None => ("sign-in-needed", "nobody has signed in yet for account"),
+        Some(_) => (
+            "offline-access-missing",
+            "the access token has ended and there is no refresh token for account",
+        ),
+    };
+    Error::new(
+        ProblemKind::SignIn,
+        code,
+        format!("{text} {:?}", account.name),
+        format!("sign in: mailbearer login {}", account.name),
+    )
+}
+
+fn renewal_died() -> Error {
+    Error::new(
+        ProblemKind::Internal,
+        "renewal-stopped",
+        "the renewal of an access token stopped without a result",
+        "try again; if it happens again, report it to Mailbearer's authors",
+    )
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // A panic elsewhere leaves this state whole: every change to it is a single assignment.
+    mutex.lock().unwrap_or_else(|e| e.into_inner())
+}
