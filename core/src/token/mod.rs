@@ -6,6 +6,10 @@ mod claims;
 mod grant;
 mod record;
 mod sign_in;
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;
 
 use crate::error::Result;
 use crate::model::{RevealedAccessToken, TokenOrigin, TokenUse};
