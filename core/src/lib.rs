@@ -25,7 +25,7 @@
 //! # }
 //! ```
 
-#![forbid(unsafe_code)]
+#![cfg_attr(not(feature = "uniffi"), forbid(unsafe_code))] // uniffi's macros export C symbols
 
 pub mod error;
 pub mod host;
@@ -51,3 +51,6 @@ pub use model::{
 };
 pub use token::AccessToken;
 pub use vault::Vault;
+
+#[cfg(feature = "uniffi")]
+uniffi::setup_scaffolding!();

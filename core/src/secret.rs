@@ -62,6 +62,13 @@ impl schemars::JsonSchema for SecretText {
     }
 }
 
+#[cfg(feature = "uniffi")]
+uniffi::custom_type!(SecretText, String, {
+    try_lift: |text| Ok(Secret::new(text)),
+    // Swift may hand back what it gave, in a copy of the same record.
+    lower: |secret| secret.expose().clone(),
+});
+
 #[cfg(test)]
 mod tests {
     use super::*;

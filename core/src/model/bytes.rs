@@ -120,6 +120,12 @@ impl schemars::JsonSchema for Bytes {
     }
 }
 
+#[cfg(feature = "uniffi")]
+uniffi::custom_type!(Bytes, Vec<u8>, {
+    try_lift: |octets| Ok(octets.into()),
+    lower: |octets| octets.into(),
+});
+
 #[cfg(test)]
 mod tests {
     use super::*;
