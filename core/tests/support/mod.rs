@@ -1,0 +1,183 @@
+//! What the tests through the handle share: a sandbox with two accounts on it, and a search for leaked secrets.
+//! Accounts use the worldwide cloud's own settings, but for the addresses that point at the sandbox.
+
+#![allow(
+    dead_code,
+    reason = "each test file is a crate of its own and uses its part"
+)]
+
+use mailbearer::host::{HttpClient as _, SystemHttp};
+use mailbearer::model::{
+    Address, Cloud, EndpointOverrides, Grant, NewAccount, Timeouts, VaultSettings,
+};
+use mailbearer::secret::SecretText;
+use mailbearer::{Config, Mailbearer, Message, SignInFlow};
+use mailbearer_sandbox::directory::seed;
+use mailbearer_sandbox::{Options, Sandbox};
+use std::io::Write;
+use std::sync::{Arc, Mutex, OnceLock};
+
+/// The account that signs in with a client secret; sends as billing.
+pub const SERVICE: &str = "service";
+/// The account that signs in with a device code; sends as Alice.
+pub const PERSON: &str = "person";
+
+/// A sandbox and a handle on it.
+pub struct World {
+    pub sandbox: Sandbox,
+    pub mailbearer: Mailbearer,
+}
+
+impl World {
+    /// Both accounts exist; nobody has signed in.
+    pub async fn start() -> Self {
+        Self::start_with(Config {
+            vault: VaultSettings::Memory,
+            timeouts: Timeouts {
+                connect_ms: 5_000,
+                reply_ms: 5_000,
+                verdict_ms: 5_000,
+                token_ms: 5_000,
+            },
+            ..Config::default()
+        })
+        .await
+    }
+
+    pub async fn start_with(config: Config) -> Self {
+        capture_logs();
+        let options = Options {
+            random_seed: Some(7),
+            ..Options::default()
+        };
+        let sandbox = Sandbox::start(options).await.unwrap();
+        let mailbearer = Mailbearer::open(config).await.unwrap();
+        for account in [service(&sandbox), person(&sandbox)] {
+            mailbearer.add_account(account).await.unwrap();
+        }
+        Self {
+            sandbox,
+            mailbearer,
+        }
+    }
+
+    /// Alice signs in with a device code.
+    pub async fn sign_in(&self) {
+        let prompt = self
+            .mailbearer
+            .begin_sign_in(PERSON, SignInFlow::DeviceCode)
+            .await
+            .unwrap();
+        let approved = self.sandbox.approve_device(&prompt.user_code, seed::ALICE);
+        approved.await.unwrap();
+        self.mailbearer.finish_sign_in(&prompt).await.unwrap();
+    }
+
+    /// Calls the sandbox's control interface.
+    pub async fn control(&self, method: &str, path: &str, body: &serde_json::Value) {
+        let request = http::Request::builder()
+            .method(method)
+            .uri(format!("{}{path}", self.sandbox.inbox_url().trim_end_matches('/')))
+            .header("content-type", "application/json")
+            .body(serde_json::to_vec(body).unwrap())
+            .unwrap();
+        let response = SystemHttp::default().call(request).await.unwrap();
+        let answer = String::from_utf8_lossy(response.body()).into_owned();
+        assert!(response.status().is_success(), "{method} {path}: {answer}");
+    }
+
+    /// Fails if anything shown, or any log line of this process, holds a secret of this sandbox.
+    pub fn assert_no_secret_in(&self, shown: &str) {
+        let logs = String::from_utf8_lossy(&logs().lock().unwrap()).into_owned();
+        for secret in self.sandbox.secrets() {
+            assert!(!shown.contains(&secret), "a secret is shown: {secret}");
+            assert!(!logs.contains(&secret), "a secret is in the log: {secret}");
+        }
+    }
+}
+
+fn endpoints(sandbox: &Sandbox) -> EndpointOverrides {
+    EndpointOverrides {
+        authority: Some(sandbox.identity_url()),
+        smtp_host: Some("localhost".to_owned()),
+        smtp_port: Some(sandbox.smtp_address().port()),
+        ca_pem: Some(sandbox.ca_pem().to_owned()),
+        ..EndpointOverrides::default()
+    }
+}
+
+/// The seeded service, as an account.
+pub fn service(sandbox: &Sandbox) -> NewAccount {
+    NewAccount {
+        name: SERVICE.to_owned(),
+        mailbox: seed::BILLING.to_owned(),
+        cloud: Cloud::Worldwide,
+        tenant: seed::TENANT_ID.to_owned(),
+        client_id: seed::SERVICE_CLIENT_ID.to_owned(),
+        grant: Grant::ClientSecret {
+            client_secret: SecretText::new(seed::SERVICE_CLIENT_SECRET.to_owned()),
+        },
+        endpoints: endpoints(sandbox),
+    }
+}
+
+/// Alice, as an account.
+pub fn person(sandbox: &Sandbox) -> NewAccount {
+    NewAccount {
+        name: PERSON.to_owned(),
+        mailbox: seed::ALICE.to_owned(),
+        cloud: Cloud::Worldwide,
+        tenant: seed::DOMAIN.to_owned(),
+        client_id: seed::PUBLIC_CLIENT_ID.to_owned(),
+        grant: Grant::DeviceCode,
+        endpoints: endpoints(sandbox),
+    }
+}
+
+/// A short mail to these addresses.
+pub fn mail(account: &str, to: &[&str]) -> Message {
+    Message {
+        account: account.to_owned(),
+        to: to
+            .iter()
+            .map(|address| Address {
+                address: (*address).to_owned(),
+                name: None,
+            })
+            .collect(),
+        subject: "Your invoice".to_owned(),
+        text: Some("It is attached.\n".to_owned()),
+        ..Message::default()
+    }
+}
+
+/// Everything this process has logged, at every level.
+fn logs() -> &'static Arc<Mutex<Vec<u8>>> {
+    static LOGS: OnceLock<Arc<Mutex<Vec<u8>>>> = OnceLock::new();
+    LOGS.get_or_init(Arc::default)
+}
+
+fn capture_logs() {
+    static ONCE: OnceLock<()> = OnceLock::new();
+    ONCE.get_or_init(|| {
+        let subscriber = tracing_subscriber::fmt()
+            .with_max_level(tracing_subscriber::filter::LevelFilter::TRACE)
+            .with_ansi(false)
+            .with_writer(|| Log)
+            .finish();
+        tracing::subscriber::set_global_default(subscriber).unwrap();
+    });
+}
+
+struct Log;
+
+impl Write for Log {
+    fn write(&mut self, octets: &[u8]) -> std::io::Result<usize> {
+        logs().lock().unwrap().extend_from_slice(octets);
+        Ok(octets.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
