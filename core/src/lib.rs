@@ -28,6 +28,9 @@
 #![cfg_attr(not(feature = "uniffi"), forbid(unsafe_code))] // uniffi's macros export C symbols
 
 pub mod error;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod host;
 pub mod model;
 pub mod secret;

@@ -59,6 +59,8 @@ impl Accounts {
         match self.vault.read(&key).await {
             Ok(Some(record)) => read_settings(&key, &record),
             Ok(None) => Err(self.unknown(name).await),
+            // No account was ever stored under a name that is no key.
+            Err(error) if error.code() == "vault-key-invalid" => Err(self.unknown(name).await),
             Err(error) => Err(error),
         }
     }
