@@ -1,0 +1,57 @@
+//! What the servers of one sandbox share: clock, directory, faults, keys, grants and where each server listens.
+//! It holds; it does not decide.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use crate::clock::SandboxClock;
+use crate::directory::Directory;
+use crate::faults::Faults;
+use crate::identity::grants::Grants;
+use crate::identity::keys::SigningKey;
+use crate::inbox::Inbox;
+use crate::random::Random;
+use crate::secrets::SecretLedger;
+use crate::smtp::limits::Limits;
+use crate::tls::Certificates;
+
+/// Shared by all servers of one sandbox.
+#[derive(Debug)]
+pub(crate) struct Cloud {
+    pub(crate) clock: SandboxClock,
+    pub(crate) random: Random,
+    pub(crate) secrets: SecretLedger,
+    pub(crate) directory: Directory,
+    pub(crate) faults: Faults,
+    pub(crate) signing_key: Arc<SigningKey>,
+    pub(crate) grants: Grants,
+    pub(crate) inbox: Inbox,
+    pub(crate) limits: Limits,
+    pub(crate) certificates: Certificates,
+    pub(crate) addresses: Addresses,
+    pub(crate) strict_tenants: bool,
+}
+
+/// Where the servers listen.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Addresses {
+    pub(crate) identity: SocketAddr,
+    pub(crate) identity_tls: SocketAddr,
+    pub(crate) smtp: SocketAddr,
+    pub(crate) inbox: SocketAddr,
+}
+
+impl Addresses {
+    pub(crate) fn identity_url(&self) -> String {
+        format!("http://{}", self.identity)
+    }
+
+    /// By the name `localhost`: many clients accept no address in an authority.
+    pub(crate) fn identity_https_url(&self) -> String {
+        format!("https://localhost:{}", self.identity_tls.port())
+    }
+
+    pub(crate) fn inbox_url(&self) -> String {
+        format!("http://{}", self.inbox)
+    }
+}

@@ -1,0 +1,13 @@
+//! The sandbox from outside: real sockets, raw SMTP over TLS, and HTTP requests as clients send them.
+//! Clients of other makers are in `tests/witnesses`.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test may stop where it stands"
+)]
+
+mod client_credentials;
+mod device_code;
+mod smtp;
+mod support;
