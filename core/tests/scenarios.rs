@@ -132,9 +132,11 @@ async fn act(world: &World, action: &Action) -> Result<Value, Problem> {
         Action::TokenStatus(account) => as_json(mailbearer.token_status(account).await),
         Action::Accounts => as_json(mailbearer.accounts().await),
         Action::RemoveAccount(account) => as_json(mailbearer.remove_account(account).await),
-        Action::BeginSignIn(account) => {
-            as_json(mailbearer.begin_sign_in(account, SignInFlow::DeviceCode).await)
-        }
+        Action::BeginSignIn(account) => as_json(
+            mailbearer
+                .begin_sign_in(account, SignInFlow::DeviceCode)
+                .await,
+        ),
         Action::Explain(evidence) => as_json(Ok(mailbearer.explain(evidence).into_iter().next())),
         Action::Close => as_json(mailbearer.close().await),
         Action::AdvanceClock { seconds } => {

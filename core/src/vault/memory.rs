@@ -10,7 +10,7 @@ use std::sync::{Mutex, MutexGuard};
 
 /// Records that are gone when the vault is dropped.
 #[derive(Debug, Default)]
-pub(super) struct MemoryVault(Mutex<Records>);
+pub(crate) struct MemoryVault(Mutex<Records>);
 
 impl MemoryVault {
     fn records(&self) -> MutexGuard<'_, Records> {

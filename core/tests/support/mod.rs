@@ -77,7 +77,10 @@ impl World {
     pub async fn control(&self, method: &str, path: &str, body: &serde_json::Value) {
         let request = http::Request::builder()
             .method(method)
-            .uri(format!("{}{path}", self.sandbox.inbox_url().trim_end_matches('/')))
+            .uri(format!(
+                "{}{path}",
+                self.sandbox.inbox_url().trim_end_matches('/')
+            ))
             .header("content-type", "application/json")
             .body(serde_json::to_vec(body).unwrap())
             .unwrap();
