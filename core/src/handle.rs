@@ -11,7 +11,8 @@ use crate::host::{
 use crate::message::{self, BuiltMail, Stamp};
 use crate::model::{
     Account, Bytes, Config, Content, Delivery, Diagnosis, Envelope, Event, Evidence, Message,
-    NewAccount, ProblemKind, SignInFlow, SignInPrompt, Timeouts, TokenStatus, Verdict,
+    NewAccount, ProblemKind, RevealedAccessToken, SignInFlow, SignInPrompt, Timeouts, TokenStatus,
+    Verdict,
 };
 use crate::token::{AccessToken, IdentityProvider, SignIns, TokenCache, TokenSource as _};
 use crate::transport::{Outcome, OutgoingMail, SmtpRoute, SmtpTransport, Transport as _};
@@ -167,6 +168,14 @@ impl Mailbearer {
         self.open_for("access_token")?;
         let token = self.engine.tokens.access_token(account, None).await;
         token.map_err(|error| error.during("access_token"))
+    }
+
+    /// [`Mailbearer::access_token`] in the clear, with the mailbox to name beside it, for other languages.
+    pub async fn revealed_access_token(&self, account: &str) -> Result<RevealedAccessToken> {
+        let token = self.access_token(account).await?;
+        let account = self.engine.accounts.find(account).await;
+        let account = account.map_err(|error| error.during("access_token"))?;
+        Ok(token.reveal(&account.mailbox))
     }
 
     /// What is known of an account's tokens; asks no server. Errors: `Misuse`, `Storage`.
