@@ -25,6 +25,7 @@
 //! | `GET /sandbox/devices` | user codes that wait for a person |
 //! | `POST /sandbox/devices/approve` | `{"user_code", "user"}` |
 //! | `POST /sandbox/devices/decline` | `{"user_code"}` |
+//! | `POST /sandbox/authorize` | `{"url", "user"}`: goes through the pages of an authorization request as a person who agrees; answers `{"location"}` |
 //! | `GET /sandbox/clock` | `{"now_unix_ms"}` |
 //! | `POST /sandbox/clock/advance` | `{"seconds"}` |
 //!
@@ -116,6 +117,7 @@ pub(crate) fn router(cloud: Arc<Cloud>, ca_file: PathBuf) -> Router {
             "/sandbox/clock",
             get(async |State(control): State<Control>| control.time()),
         )
+        .route("/sandbox/authorize", post(authorize))
         .route("/sandbox/clock/advance", post(advance))
         .with_state(Control { cloud, ca_file })
 }
@@ -341,6 +343,30 @@ async fn decline(State(control): State<Control>, Json(declining): Json<Declining
     identity::device_code::decline(&control.cloud, &declining.user_code)
         .map_err(|refusal| Failure::bad(refusal.sentence()))?;
     done()
+}
+
+#[derive(Deserialize)]
+struct Visit {
+    url: String,
+    user: String,
+}
+
+async fn authorize(State(control): State<Control>, Json(visit): Json<Visit>) -> Answer {
+    let location = authorize_as(&control.cloud, &visit.url, &visit.user).map_err(Failure::bad)?;
+    Ok(Json(json!({"location": location})))
+}
+
+/// Goes through the pages of an authorization request as a person who agrees.
+pub(crate) fn authorize_as(cloud: &Cloud, url: &str, user: &str) -> Result<String, String> {
+    let malformed = || format!("no authorization request: {url}");
+    let (_, rest) = url.split_once("://").ok_or_else(malformed)?;
+    let (path, query) = rest.split_once('?').ok_or_else(malformed)?;
+    let (_, path) = path.split_once('/').ok_or_else(malformed)?;
+    let (segment, endpoint) = path.split_once('/').ok_or_else(malformed)?;
+    if endpoint != "oauth2/v2.0/authorize" {
+        return Err(malformed());
+    }
+    identity::authorize_as(cloud, segment, query, user).map_err(|refusal| refusal.sentence())
 }
 
 #[derive(Deserialize)]

@@ -241,6 +241,20 @@ impl Sandbox {
             .map_err(|refusal| SandboxError::because(refusal.sentence()))
     }
 
+    /// Goes through the pages of an authorization request as a person who agrees, and returns the address they end at:
+    /// the application's redirect URI with the code.
+    ///
+    /// # Errors
+    /// What the page, or the error at the redirect URI, would say.
+    #[expect(clippy::unused_async, reason = "as approve_device")]
+    pub async fn approve_authorization(
+        &self,
+        url: &str,
+        user: &str,
+    ) -> Result<String, SandboxError> {
+        control::authorize_as(&self.cloud, url, user).map_err(SandboxError::because)
+    }
+
     /// Closes all listeners and connections, and returns when their tasks have ended.
     pub async fn shutdown(mut self) {
         self.servers.shutdown().await;

@@ -7,7 +7,13 @@
     reason = "a test may stop where it stands"
 )]
 
+mod authorization_code;
+mod certificate;
 mod client_credentials;
+mod control;
 mod device_code;
+mod faults;
+mod refresh;
 mod smtp;
 mod support;
+mod tenants;
