@@ -15,5 +15,7 @@ mod device_code;
 mod faults;
 mod refresh;
 mod smtp;
+mod smtp_access;
+mod smtp_protocol;
 mod support;
 mod tenants;
