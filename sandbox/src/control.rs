@@ -26,6 +26,8 @@
 //! | `POST /sandbox/devices/approve` | `{"user_code", "user"}` |
 //! | `POST /sandbox/devices/decline` | `{"user_code"}` |
 //! | `POST /sandbox/authorize` | `{"url", "user"}`: goes through the pages of an authorization request as a person who agrees; answers `{"location"}` |
+//! | `GET, DELETE /sandbox/mails` | the received mails with envelope, claims and `mime_base64`; forgets them |
+//! | `GET /sandbox/refusals` | why Exchange refused sign-ins, which it tells no client |
 //! | `GET /sandbox/clock` | `{"now_unix_ms"}` |
 //! | `POST /sandbox/clock/advance` | `{"seconds"}` |
 //!
@@ -40,6 +42,8 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, get, patch, post};
 use axum::{Json, Router};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -52,6 +56,7 @@ use crate::directory::{
 };
 use crate::faults::Fault;
 use crate::identity;
+use crate::inbox::StoredMail;
 
 #[derive(Clone, Debug)]
 struct Control {
@@ -117,7 +122,12 @@ pub(crate) fn router(cloud: Arc<Cloud>, ca_file: PathBuf) -> Router {
             "/sandbox/clock",
             get(async |State(control): State<Control>| control.time()),
         )
+        .route(
+            "/sandbox/refusals",
+            get(async |State(control): State<Control>| Json(control.cloud.refusals.all())),
+        )
         .route("/sandbox/authorize", post(authorize))
+        .route("/sandbox/mails", get(mails).delete(forget_mails))
         .route("/sandbox/clock/advance", post(advance))
         .with_state(Control { cloud, ca_file })
 }
@@ -367,6 +377,32 @@ pub(crate) fn authorize_as(cloud: &Cloud, url: &str, user: &str) -> Result<Strin
         return Err(malformed());
     }
     identity::authorize_as(cloud, segment, query, user).map_err(|refusal| refusal.sentence())
+}
+
+async fn mails(State(control): State<Control>) -> Json<Value> {
+    let mails = control.cloud.inbox.mails();
+    let to_json = |stored: &Arc<StoredMail>| {
+        let mail = &stored.mail;
+        json!({
+            "id": stored.id,
+            "received_at_unix_ms": mail.received_at_unix_ms,
+            "client_ehlo": mail.client_ehlo,
+            "tls": mail.tls,
+            "authenticated_as": mail.authenticated_as,
+            "token": mail.token,
+            "envelope_sender": mail.envelope_sender,
+            "accepted_recipients": mail.accepted_recipients,
+            "mail_parameters": mail.mail_parameters,
+            "chunked": mail.chunked,
+            "mime_base64": STANDARD.encode(&mail.mime),
+        })
+    };
+    Json(mails.iter().map(to_json).collect())
+}
+
+async fn forget_mails(State(control): State<Control>) -> Answer {
+    control.cloud.inbox.clear();
+    done()
 }
 
 #[derive(Deserialize)]

@@ -54,7 +54,7 @@ pub use inbox::Inbox;
 pub use smtp::limits::SubmissionLimits;
 pub use summary::run;
 
-use cloud::{Addresses, Cloud};
+use cloud::{Addresses, Cloud, Refusals};
 use identity::Scheme;
 use identity::grants::Grants;
 use identity::keys::SigningKey;
@@ -218,6 +218,11 @@ impl Sandbox {
         self.cloud.secrets.all()
     }
 
+    /// Why Exchange refused sign-ins, oldest first: it answers the client with the same words whatever the reason.
+    pub fn refusals(&self) -> Vec<String> {
+        self.cloud.refusals.all()
+    }
+
     /// Does what a person does on the page: enters the code, signs in, consents.
     ///
     /// # Errors
@@ -346,6 +351,7 @@ fn cloud(
         grants: Grants::default(),
         inbox: Inbox::new(),
         limits: Limits::new(options.limits),
+        refusals: Refusals::default(),
         certificates,
         addresses,
         strict_tenants: options.strict_tenants,

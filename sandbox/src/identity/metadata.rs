@@ -78,18 +78,6 @@ pub(super) async fn instance(
     .into_response()
 }
 
-/// `/common/userrealm/{user}`, which MSAL asks before it signs in by password: no account here is federated.
-pub(super) async fn user_realm(Path(user): Path<String>) -> Json<Value> {
-    let domain = user.rsplit_once('@').map_or("", |(_, domain)| domain);
-    Json(json!({
-        "ver": "1.0",
-        "account_type": "Managed",
-        "domain_name": domain,
-        "cloud_instance_name": "microsoftonline.com",
-        "cloud_audience_urn": "urn:federation:MicrosoftOnline",
-    }))
-}
-
 /// `/error?code=`, which every error body refers to.
 pub(super) async fn error_page(RawQuery(query): RawQuery) -> Response {
     let form = Form::parse(query.unwrap_or_default().as_bytes());

@@ -63,7 +63,6 @@ pub(crate) fn router(cloud: Arc<Cloud>, scheme: Scheme) -> Router {
         .route("/{tenant}/discovery/v2.0/keys", get(metadata::keys))
         .route("/{tenant}/discovery/keys", get(metadata::keys))
         .route("/common/discovery/instance", get(metadata::instance))
-        .route("/common/userrealm/{user}", get(metadata::user_realm))
         .route(
             "/{tenant}/oauth2/v2.0/authorize",
             get(authorize::endpoint).post(authorize::endpoint),

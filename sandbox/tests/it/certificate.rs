@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use mailbearer_sandbox::Sandbox;
 use mailbearer_sandbox::directory::seed;
 use ring::digest::{SHA1_FOR_LEGACY_USE_ONLY, SHA256, digest};
@@ -40,7 +40,7 @@ impl Credential {
         let (encoding, header): (&dyn RsaEncoding, _) = match algorithm {
             "PS256" => (
                 &RSA_PSS_SHA256,
-                json!({"alg": "PS256", "x5t#S256": encode(digest(&SHA256, der))}),
+                json!({"alg": "PS256", "x5t#S256": STANDARD.encode(digest(&SHA256, der))}),
             ),
             _ => {
                 let thumbprint = encode(digest(&SHA1_FOR_LEGACY_USE_ONLY, der));

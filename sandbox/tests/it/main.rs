@@ -8,11 +8,13 @@
 )]
 
 mod authorization_code;
+mod binary;
 mod certificate;
 mod client_credentials;
 mod control;
 mod device_code;
 mod faults;
+mod password;
 mod refresh;
 mod smtp;
 mod smtp_access;

@@ -72,6 +72,20 @@ async fn a_token_for_graph_or_without_smtp_send_is_refused() {
 }
 
 #[tokio::test]
+async fn the_sandbox_knows_the_reason_that_exchange_keeps_to_itself() {
+    let sandbox = sandbox().await;
+    let token = device_sign_in(&sandbox, seed::ALICE, "SMTP.Send")
+        .await
+        .access_token()
+        .to_owned();
+    sign_in(&sandbox, seed::ALICE, &token).await;
+    assert_eq!(
+        sandbox.refusals(),
+        ["the token's audience is https://graph.microsoft.com"]
+    );
+}
+
+#[tokio::test]
 async fn a_token_expires_by_the_sandboxes_clock() {
     let sandbox = sandbox().await;
     let token = token_of(&sandbox, seed::ALICE).await;

@@ -167,6 +167,23 @@ async fn bare_line_feeds_are_refused_and_end_nothing() {
 }
 
 #[tokio::test]
+async fn content_may_arrive_byte_by_byte() {
+    let sandbox = sandbox().await;
+    let mut smtp = signed_in(&sandbox).await;
+    for line in [MAIL, RCPT, "DATA"] {
+        smtp.command(line).await;
+    }
+    for byte in b"Subject: x\r\n\r\n..\r\n.x\r\n.\r\n" {
+        smtp.send([*byte]).await;
+    }
+    assert!(smtp.reply().await.starts_with("250 2.0.0 OK"));
+    assert_eq!(
+        sandbox.inbox().mails()[0].mail.mime,
+        b"Subject: x\r\n\r\n.\r\nx\r\n"
+    );
+}
+
+#[tokio::test]
 async fn limits_hold() {
     let limits = SubmissionLimits {
         recipients_per_message: 2,
