@@ -2,7 +2,7 @@
 //! It holds; it does not decide.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use crate::clock::SandboxClock;
 use crate::directory::Directory;
@@ -13,6 +13,7 @@ use crate::inbox::Inbox;
 use crate::random::Random;
 use crate::secrets::SecretLedger;
 use crate::smtp::limits::Limits;
+use crate::sync::lock;
 use crate::tls::Certificates;
 
 /// Shared by all servers of one sandbox.
@@ -27,9 +28,28 @@ pub(crate) struct Cloud {
     pub(crate) grants: Grants,
     pub(crate) inbox: Inbox,
     pub(crate) limits: Limits,
+    pub(crate) refusals: Refusals,
     pub(crate) certificates: Certificates,
     pub(crate) addresses: Addresses,
     pub(crate) strict_tenants: bool,
+}
+
+/// Why Exchange refused each sign-in, which it tells no client.
+#[derive(Debug, Default)]
+pub(crate) struct Refusals {
+    reasons: Mutex<Vec<String>>,
+}
+
+impl Refusals {
+    pub(crate) fn note(&self, reason: &str) {
+        tracing::debug!(reason, "sign-in refused");
+        lock(&self.reasons).push(reason.to_owned());
+    }
+
+    /// Oldest first.
+    pub(crate) fn all(&self) -> Vec<String> {
+        lock(&self.reasons).clone()
+    }
 }
 
 /// Where the servers listen.

@@ -25,6 +25,9 @@
 //! | `GET /sandbox/devices` | user codes that wait for a person |
 //! | `POST /sandbox/devices/approve` | `{"user_code", "user"}` |
 //! | `POST /sandbox/devices/decline` | `{"user_code"}` |
+//! | `POST /sandbox/authorize` | `{"url", "user"}`: goes through the pages of an authorization request as a person who agrees; answers `{"location"}` |
+//! | `GET, DELETE /sandbox/mails` | the received mails with envelope, claims and `mime_base64`; forgets them |
+//! | `GET /sandbox/refusals` | why Exchange refused sign-ins, which it tells no client |
 //! | `GET /sandbox/clock` | `{"now_unix_ms"}` |
 //! | `POST /sandbox/clock/advance` | `{"seconds"}` |
 //!
@@ -39,6 +42,8 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, get, patch, post};
 use axum::{Json, Router};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -51,6 +56,7 @@ use crate::directory::{
 };
 use crate::faults::Fault;
 use crate::identity;
+use crate::inbox::StoredMail;
 
 #[derive(Clone, Debug)]
 struct Control {
@@ -116,6 +122,12 @@ pub(crate) fn router(cloud: Arc<Cloud>, ca_file: PathBuf) -> Router {
             "/sandbox/clock",
             get(async |State(control): State<Control>| control.time()),
         )
+        .route(
+            "/sandbox/refusals",
+            get(async |State(control): State<Control>| Json(control.cloud.refusals.all())),
+        )
+        .route("/sandbox/authorize", post(authorize))
+        .route("/sandbox/mails", get(mails).delete(forget_mails))
         .route("/sandbox/clock/advance", post(advance))
         .with_state(Control { cloud, ca_file })
 }
@@ -340,6 +352,56 @@ struct Declining {
 async fn decline(State(control): State<Control>, Json(declining): Json<Declining>) -> Answer {
     identity::device_code::decline(&control.cloud, &declining.user_code)
         .map_err(|refusal| Failure::bad(refusal.sentence()))?;
+    done()
+}
+
+#[derive(Deserialize)]
+struct Visit {
+    url: String,
+    user: String,
+}
+
+async fn authorize(State(control): State<Control>, Json(visit): Json<Visit>) -> Answer {
+    let location = authorize_as(&control.cloud, &visit.url, &visit.user).map_err(Failure::bad)?;
+    Ok(Json(json!({"location": location})))
+}
+
+/// Goes through the pages of an authorization request as a person who agrees.
+pub(crate) fn authorize_as(cloud: &Cloud, url: &str, user: &str) -> Result<String, String> {
+    let malformed = || format!("no authorization request: {url}");
+    let (_, rest) = url.split_once("://").ok_or_else(malformed)?;
+    let (path, query) = rest.split_once('?').ok_or_else(malformed)?;
+    let (_, path) = path.split_once('/').ok_or_else(malformed)?;
+    let (segment, endpoint) = path.split_once('/').ok_or_else(malformed)?;
+    if endpoint != "oauth2/v2.0/authorize" {
+        return Err(malformed());
+    }
+    identity::authorize_as(cloud, segment, query, user).map_err(|refusal| refusal.sentence())
+}
+
+async fn mails(State(control): State<Control>) -> Json<Value> {
+    let mails = control.cloud.inbox.mails();
+    let to_json = |stored: &Arc<StoredMail>| {
+        let mail = &stored.mail;
+        json!({
+            "id": stored.id,
+            "received_at_unix_ms": mail.received_at_unix_ms,
+            "client_ehlo": mail.client_ehlo,
+            "tls": mail.tls,
+            "authenticated_as": mail.authenticated_as,
+            "token": mail.token,
+            "envelope_sender": mail.envelope_sender,
+            "accepted_recipients": mail.accepted_recipients,
+            "mail_parameters": mail.mail_parameters,
+            "chunked": mail.chunked,
+            "mime_base64": STANDARD.encode(&mail.mime),
+        })
+    };
+    Json(mails.iter().map(to_json).collect())
+}
+
+async fn forget_mails(State(control): State<Control>) -> Answer {
+    control.cloud.inbox.clear();
     done()
 }
 

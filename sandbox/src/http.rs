@@ -3,6 +3,8 @@
 
 use std::convert::Infallible;
 use std::io;
+use std::net::SocketAddr;
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
@@ -13,7 +15,7 @@ use hyper::service::{Service, service_fn};
 use hyper_util::rt::TokioIo;
 use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 
@@ -27,9 +29,7 @@ pub(crate) async fn serve(listener: TcpListener, tls: Option<TlsAcceptor>, route
     loop {
         // Finished connections are collected here, or the set would grow for ever.
         while connections.try_join_next().is_some() {}
-        let Ok((stream, _)) = listener.accept().await else {
-            continue;
-        };
+        let (stream, _) = accept(&listener).await;
         let router = router.clone();
         match tls.clone() {
             None => drop(connections.spawn(connection(stream, router))),
@@ -38,6 +38,17 @@ pub(crate) async fn serve(listener: TcpListener, tls: Option<TlsAcceptor>, route
                     connection(stream, router).await;
                 }
             })),
+        }
+    }
+}
+
+/// The next connection.
+pub(crate) async fn accept(listener: &TcpListener) -> (TcpStream, SocketAddr) {
+    loop {
+        match listener.accept().await {
+            Ok(accepted) => return accepted,
+            // Out of file descriptors: some may be free again in a moment.
+            Err(_) => tokio::time::sleep(Duration::from_millis(10)).await,
         }
     }
 }

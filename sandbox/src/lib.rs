@@ -54,7 +54,7 @@ pub use inbox::Inbox;
 pub use smtp::limits::SubmissionLimits;
 pub use summary::run;
 
-use cloud::{Addresses, Cloud};
+use cloud::{Addresses, Cloud, Refusals};
 use identity::Scheme;
 use identity::grants::Grants;
 use identity::keys::SigningKey;
@@ -218,6 +218,11 @@ impl Sandbox {
         self.cloud.secrets.all()
     }
 
+    /// Why Exchange refused sign-ins, oldest first: it answers the client with the same words whatever the reason.
+    pub fn refusals(&self) -> Vec<String> {
+        self.cloud.refusals.all()
+    }
+
     /// Does what a person does on the page: enters the code, signs in, consents.
     ///
     /// # Errors
@@ -239,6 +244,20 @@ impl Sandbox {
     pub async fn decline_device(&self, user_code: &str) -> Result<(), SandboxError> {
         identity::device_code::decline(&self.cloud, user_code)
             .map_err(|refusal| SandboxError::because(refusal.sentence()))
+    }
+
+    /// Goes through the pages of an authorization request as a person who agrees, and returns the address they end at:
+    /// the application's redirect URI with the code.
+    ///
+    /// # Errors
+    /// What the page, or the error at the redirect URI, would say.
+    #[expect(clippy::unused_async, reason = "as approve_device")]
+    pub async fn approve_authorization(
+        &self,
+        url: &str,
+        user: &str,
+    ) -> Result<String, SandboxError> {
+        control::authorize_as(&self.cloud, url, user).map_err(SandboxError::because)
     }
 
     /// Closes all listeners and connections, and returns when their tasks have ended.
@@ -332,6 +351,7 @@ fn cloud(
         grants: Grants::default(),
         inbox: Inbox::new(),
         limits: Limits::new(options.limits),
+        refusals: Refusals::default(),
         certificates,
         addresses,
         strict_tenants: options.strict_tenants,

@@ -70,19 +70,32 @@ impl Arguments {
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    let filter = EnvFilter::try_from_default_env()
+        .unwrap_or_else(|_| EnvFilter::new("info,mailbearer_sandbox=debug"));
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
         .init();
-    let interrupted = async {
-        // Without a signal handler the sandbox still ends with its process.
-        let _ = tokio::signal::ctrl_c().await;
-    };
-    match run(Arguments::parse().into_options(), interrupted, show).await {
+    match run(Arguments::parse().into_options(), interrupted(), show).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => fail(&error),
     }
+}
+
+/// Ctrl-C, or a polite kill. Without a signal handler the sandbox still ends with its process.
+async fn interrupted() {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
+            tokio::select! {
+                _ = tokio::signal::ctrl_c() => {}
+                _ = terminate.recv() => {}
+            }
+            return;
+        }
+    }
+    let _ = tokio::signal::ctrl_c().await;
 }
 
 fn show(summary: &str) {

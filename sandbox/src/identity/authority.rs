@@ -67,6 +67,16 @@ impl Authority {
         Ok(application)
     }
 
+    /// # Errors
+    /// AADSTS50194 for a single-tenant application at an address that names no tenant.
+    pub(crate) fn admits_application(&self, application: &Application) -> Result<(), Refusal> {
+        let names_tenant = matches!(self, Self::Tenant(_) | Self::Consumers);
+        if names_tenant || application.multi_tenant {
+            return Ok(());
+        }
+        Err(about(application, &aadsts::SINGLE_TENANT_APPLICATION))
+    }
+
     /// The person with this address, if they can sign in here.
     pub(crate) fn user(&self, cloud: &Cloud, address: &str) -> Result<User, Refusal> {
         cloud

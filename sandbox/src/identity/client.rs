@@ -94,27 +94,25 @@ fn signing_certificate(
         jwt.header
             .get(name)
             .and_then(Value::as_str)
-            .map(str::to_owned)
+            .map(plain_base64url)
     };
+    let named = [named("x5t#S256"), named("x5t"), named("kid")];
+    let thumbprint = named.into_iter().flatten().next().unwrap_or_default();
     let uploaded = application
         .certificates
         .iter()
         .filter_map(|pem| UploadedCertificate::read(pem));
-    let found = match (named("x5t#S256"), named("x5t"), named("kid")) {
-        (Some(thumbprint), _, _) => uploaded
-            .into_iter()
-            .find(|known| known.sha256 == thumbprint),
-        (None, Some(thumbprint), _) => uploaded.into_iter().find(|known| known.sha1 == thumbprint),
-        (None, None, Some(thumbprint)) => uploaded
-            .into_iter()
-            .find(|known| known.sha1_hex.eq_ignore_ascii_case(&thumbprint)),
-        (None, None, None) => None,
-    };
-    let thumbprint = named("x5t#S256")
-        .or_else(|| named("x5t"))
-        .or_else(|| named("kid"))
-        .unwrap_or_default();
+    let found = uploaded
+        .into_iter()
+        .find(|known| known.is_named_by(&thumbprint));
     found.ok_or_else(|| bad_signature(application, "The key was not found.", &thumbprint))
+}
+
+/// Clients write thumbprints with and without padding, and in both alphabets.
+fn plain_base64url(text: &str) -> String {
+    text.trim_end_matches('=')
+        .replace('+', "-")
+        .replace('/', "_")
 }
 
 fn check_signature(
@@ -199,6 +197,13 @@ struct UploadedCertificate {
 }
 
 impl UploadedCertificate {
+    /// Whether the thumbprint is one of the certificate's: SHA-256, SHA-1, or SHA-1 in hexadecimal as in the portal.
+    fn is_named_by(&self, thumbprint: &str) -> bool {
+        self.sha256 == thumbprint
+            || self.sha1 == thumbprint
+            || self.sha1_hex.eq_ignore_ascii_case(thumbprint)
+    }
+
     fn read(pem: &str) -> Option<Self> {
         let der = Pem::iter_from_buffer(pem.as_bytes()).next()?.ok()?.contents;
         let certificate = x509_parser::parse_x509_certificate(&der).ok()?.1;

@@ -5,6 +5,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Mutex;
 
 use super::authority::Authority;
+use super::interaction::Interaction;
 use super::scope::ScopeRequest;
 use crate::directory::User;
 use crate::sync::lock;
@@ -15,6 +16,7 @@ pub(crate) struct Grants {
     devices: Mutex<HashMap<String, DeviceAuthorization>>,
     codes: Mutex<HashMap<String, CodeGrant>>,
     refresh_tokens: Mutex<HashMap<String, Authorization>>,
+    interactions: Mutex<HashMap<String, Interaction>>,
     revoked: Mutex<HashSet<String>>,
 }
 
@@ -158,6 +160,15 @@ impl Grants {
     /// What a refresh token stands for. Using one does not end it: the service lets the old one live on.
     pub(crate) fn refresh_token(&self, token: &str) -> Option<Authorization> {
         lock(&self.refresh_tokens).get(token).cloned()
+    }
+
+    pub(super) fn keep_interaction(&self, id: &str, interaction: Interaction) {
+        lock(&self.interactions).insert(id.to_owned(), interaction);
+    }
+
+    /// The visit with this id; it must be kept again to go on.
+    pub(super) fn take_interaction(&self, id: &str) -> Option<Interaction> {
+        lock(&self.interactions).remove(id)
     }
 
     /// Lets Exchange refuse the access token with this `uti`.

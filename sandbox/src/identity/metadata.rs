@@ -8,8 +8,10 @@ use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 
 use super::authority::Authority;
+use super::refusal::Refusal;
 use super::request::{Caller, Form};
-use super::{Identity, struck};
+use super::{Identity, pages, struck};
+use crate::catalogue::Aadsts;
 use crate::faults::Phase;
 
 /// `/{tenant}/v2.0/.well-known/openid-configuration`
@@ -76,16 +78,15 @@ pub(super) async fn instance(
     .into_response()
 }
 
-/// `/common/userrealm/{user}`, which MSAL asks before it signs in by password: no account here is federated.
-pub(super) async fn user_realm(Path(user): Path<String>) -> Json<Value> {
-    let domain = user.rsplit_once('@').map_or("", |(_, domain)| domain);
-    Json(json!({
-        "ver": "1.0",
-        "account_type": "Managed",
-        "domain_name": domain,
-        "cloud_instance_name": "microsoftonline.com",
-        "cloud_audience_urn": "urn:federation:MicrosoftOnline",
-    }))
+/// `/error?code=`, which every error body refers to.
+pub(super) async fn error_page(RawQuery(query): RawQuery) -> Response {
+    let form = Form::parse(query.unwrap_or_default().as_bytes());
+    let name = format!("AADSTS{}", form.optional("code").unwrap_or_default());
+    let text = Aadsts::named(&name).map_or_else(
+        || "No information about this error code.".to_owned(),
+        |kind| Refusal::from(kind).sentence(),
+    );
+    pages::message(&name, &text)
 }
 
 fn configuration(caller: &Caller, segment: &str, authority: &Authority) -> Value {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{any, get, post};
 
 use crate::catalogue::Aadsts;
 use crate::cloud::Cloud;
@@ -14,13 +14,16 @@ use crate::faults::{Effect, HttpAnswer, Phase};
 use crate::http::CutConnection;
 
 mod authority;
+mod authorize;
 mod client;
 pub(crate) mod device_code;
 pub(crate) mod grants;
+mod interaction;
 mod issue;
 pub(crate) mod jwt;
 pub(crate) mod keys;
 mod metadata;
+mod pages;
 mod policy;
 mod refusal;
 mod request;
@@ -28,6 +31,7 @@ mod scope;
 mod token;
 
 pub(crate) use client::{is_certificate, pem_of};
+pub(crate) use interaction::authorize_as;
 use refusal::Refusal;
 use request::Caller;
 pub(crate) use request::Scheme;
@@ -59,15 +63,22 @@ pub(crate) fn router(cloud: Arc<Cloud>, scheme: Scheme) -> Router {
         .route("/{tenant}/discovery/v2.0/keys", get(metadata::keys))
         .route("/{tenant}/discovery/keys", get(metadata::keys))
         .route("/common/discovery/instance", get(metadata::instance))
-        .route("/common/userrealm/{user}", get(metadata::user_realm))
+        .route(
+            "/{tenant}/oauth2/v2.0/authorize",
+            get(authorize::endpoint).post(authorize::endpoint),
+        )
+        .route("/login", post(interaction::login))
+        .route("/consent", post(interaction::consent))
+        .route(
+            "/devicelogin",
+            get(interaction::device_login).post(interaction::enter_code),
+        )
+        .route("/error", get(metadata::error_page))
         .route(
             "/{tenant}/oauth2/v2.0/devicecode",
-            axum::routing::any(device_code::endpoint),
+            any(device_code::endpoint),
         )
-        .route(
-            "/{tenant}/oauth2/v2.0/token",
-            axum::routing::any(token::endpoint),
-        )
+        .route("/{tenant}/oauth2/v2.0/token", any(token::endpoint))
         .layer(axum::middleware::map_response(uncached))
         .with_state(Identity { cloud, scheme })
 }

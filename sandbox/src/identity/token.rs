@@ -89,6 +89,9 @@ impl Exchange<'_> {
         let authority = Authority::of_segment(self.cloud, segment)?;
         let grant_type = self.form.required("grant_type")?;
         let application = authority.application(self.cloud, self.client_id()?)?;
+        if grant_type != "client_credentials" {
+            authority.admits_application(&application)?;
+        }
         match grant_type {
             "client_credentials" => self.client_credentials(&authority, &application),
             "authorization_code" => self.authorization_code(&authority, &application),
@@ -340,18 +343,20 @@ impl Exchange<'_> {
 
     /// For grants that act for a person the flow decides whether the client must, may or must not authenticate.
     fn authenticate_for(&self, application: &Application, flow: Flow) -> Result<Proof, Refusal> {
-        let proof = self.authenticate(application)?;
+        let shows_credential = self.basic.is_some()
+            || self.form.optional("client_secret").is_some()
+            || self.form.optional("client_assertion").is_some();
+        if shows_credential && flow == Flow::NativeRedirect {
+            return Err(about(application, &aadsts::PUBLIC_CLIENT_WITH_CREDENTIAL));
+        }
         let may_be_public = match flow {
             Flow::DeviceCode | Flow::Password => application.public_client,
             Flow::NativeRedirect | Flow::SpaRedirect => true,
             Flow::WebRedirect => false,
         };
-        match proof {
+        match self.authenticate(application)? {
             Proof::None if !may_be_public => {
                 Err(Refusal::from(&aadsts::CONFIDENTIAL_CLIENT_EXPECTED))
-            }
-            Proof::Secret | Proof::Certificate if flow == Flow::NativeRedirect => {
-                Err(about(application, &aadsts::PUBLIC_CLIENT_WITH_CREDENTIAL))
             }
             proof => Ok(proof),
         }

@@ -7,6 +7,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
 use crate::cloud::Cloud;
+use crate::http::accept;
 
 mod access;
 mod auth;
@@ -23,15 +24,13 @@ pub(crate) async fn serve(listener: TcpListener, cloud: Arc<Cloud>) {
     loop {
         // Finished sessions are collected here, or the set would grow for ever.
         while sessions.try_join_next().is_some() {}
-        let Ok((stream, client)) = listener.accept().await else {
-            continue;
-        };
+        let (stream, client) = accept(&listener).await;
         // Replies are small and the client waits for each: Nagle's algorithm would only delay them.
         let _ = stream.set_nodelay(true);
         let cloud = Arc::clone(&cloud);
         sessions.spawn(async move {
             if let Err(error) = session::Session::new(cloud, stream, client).run().await {
-                tracing::debug!(%error, "smtp session ended");
+                tracing::trace!(%error, "smtp session ended");
             }
         });
     }

@@ -239,7 +239,7 @@ impl Session {
                 self.answer(&replies::AUTHENTICATED)
             }
             Err(denial) => {
-                tracing::info!(session = %self.voice.session_id, "sign-in refused: {}", denial.reason);
+                self.cloud.refusals.note(&denial.reason);
                 self.answer(denial.reply)
             }
         }

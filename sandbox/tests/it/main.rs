@@ -7,7 +7,17 @@
     reason = "a test may stop where it stands"
 )]
 
+mod authorization_code;
+mod binary;
+mod certificate;
 mod client_credentials;
+mod control;
 mod device_code;
+mod faults;
+mod password;
+mod refresh;
 mod smtp;
+mod smtp_access;
+mod smtp_protocol;
 mod support;
+mod tenants;

@@ -80,11 +80,12 @@ async fn a_service_sends_by_chunks_in_one_flight() {
     let token = service_token(&sandbox).await;
     let mut smtp = Smtp::signed_in(&sandbox, seed::BILLING, &token).await;
     let mime = "From: billing@contoso.example\r\n\r\n.\r\nbare\nline feed";
+    let (first, second) = mime.split_at(10);
     let flight = format!(
         "MAIL FROM:<billing@contoso.example>\r\nRCPT TO:<alice@contoso.example>\r\nBDAT 10\r\n{}BDAT {} LAST\r\n{}NOOP\r\n",
-        &mime[..10],
-        mime.len() - 10,
-        &mime[10..]
+        first,
+        second.len(),
+        second
     );
     smtp.send(flight).await;
     assert_eq!(smtp.reply().await, "250 2.1.0 Sender OK");

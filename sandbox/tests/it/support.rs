@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use mailbearer_sandbox::directory::seed;
 use mailbearer_sandbox::{Options, Sandbox};
 use rustls::pki_types::pem::PemObject;
@@ -228,5 +228,11 @@ impl Smtp {
 
 /// A reply without its tail in square brackets.
 pub(crate) fn head(reply: &str) -> &str {
-    reply.rfind(" [").map_or(reply, |tail| &reply[..tail])
+    reply.rsplit_once(" [").map_or(reply, |(head, _)| head)
+}
+
+/// The claims of a token.
+pub(crate) fn claims(token: &str) -> Value {
+    let payload = token.split('.').nth(1).unwrap();
+    serde_json::from_slice(&URL_SAFE_NO_PAD.decode(payload).unwrap()).unwrap()
 }
