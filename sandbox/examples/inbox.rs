@@ -2,8 +2,8 @@
 //! its browser test. There is no SMTP server here; mails arrive by commands on standard input.
 //!
 //! ```text
-//! cargo run -p mailbearer-sandbox --example inbox [-- address the hostile mail tries to reach]
-//! deliver newsletter     one of: newsletter invoice alert forwarded damaged hostile
+//! cargo run -p mailbearer-sandbox --example inbox [-- address the hostile mail tries to reach [port]]
+//! deliver newsletter     one of: newsletter invoice alert forwarded damaged hostile frames
 //! fill 250               that many short mails
 //! ```
 #![expect(
@@ -20,9 +20,14 @@ use tokio::net::TcpListener;
 
 #[tokio::main]
 async fn main() -> std::io::Result<()> {
-    let hostile_target = std::env::args()
-        .nth(1)
+    let mut arguments = std::env::args().skip(1);
+    let hostile_target = arguments
+        .next()
         .unwrap_or_else(|| "http://127.0.0.1:9".to_owned());
+    let port = arguments
+        .next()
+        .and_then(|port| port.parse().ok())
+        .unwrap_or(0);
     let inbox = Inbox::new();
     for name in [
         "alert",
@@ -34,7 +39,7 @@ async fn main() -> std::io::Result<()> {
     ] {
         inbox.deliver(example(name, &hostile_target));
     }
-    let listener = TcpListener::bind("127.0.0.1:0").await?;
+    let listener = TcpListener::bind(("127.0.0.1", port)).await?;
     println!("http://{}/", listener.local_addr()?);
     let page = router(inbox.clone());
     tokio::spawn(async move { axum::serve(listener, page).await });
@@ -67,6 +72,7 @@ fn example(name: &str, hostile_target: &str) -> NewMail {
         "invoice" => include_str!("../tests/browser/fixtures/invoice.eml"),
         "forwarded" => include_str!("../tests/browser/fixtures/forwarded.eml"),
         "damaged" => include_str!("../tests/browser/fixtures/damaged.eml"),
+        "frames" => include_str!("../tests/browser/fixtures/frames.eml"),
         "hostile" => include_str!("../tests/browser/fixtures/hostile.eml"),
         _ => include_str!("../tests/browser/fixtures/alert.eml"),
     };

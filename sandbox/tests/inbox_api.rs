@@ -255,17 +255,17 @@ async fn tells_of_every_change_as_it_happens() {
     assert_eq!(header(&events, "content-type"), "text/event-stream");
     assert_eq!(
         next_event(&mut events).await,
-        "event: changed\ndata: {\"revision\":0,\"total\":0}\n\n"
+        "event: changed\nretry: 1000\ndata: {\"revision\":0,\"total\":0}\n\n"
     );
     let id = server.deliver("Subject: one\r\n\r\n");
     assert_eq!(
         next_event(&mut events).await,
-        "event: changed\ndata: {\"revision\":1,\"total\":1}\n\n"
+        "event: changed\nretry: 1000\ndata: {\"revision\":1,\"total\":1}\n\n"
     );
     server.inbox.delete(&id);
     assert_eq!(
         next_event(&mut events).await,
-        "event: changed\ndata: {\"revision\":2,\"total\":0}\n\n"
+        "event: changed\nretry: 1000\ndata: {\"revision\":2,\"total\":0}\n\n"
     );
 }
 
@@ -403,6 +403,8 @@ async fn runs_no_script_on_its_page_but_its_own_files() {
     let page = answer.text().await.unwrap();
     assert!(page.contains("<script type=\"module\" src=\"/inbox.js\"></script>"));
     assert_eq!(page.matches("<script").count(), 1);
+    assert_eq!(page.matches("<iframe").count(), 2);
+    assert_eq!(page.matches("<iframe sandbox=\"\" ").count(), 2);
     assert!(
         !page.contains(" style=") && !page.contains("://"),
         "inline style or remote content"

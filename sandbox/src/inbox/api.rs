@@ -281,7 +281,11 @@ async fn events(State(inbox): State<Inbox>) -> Sse<impl Stream<Item = Result<Eve
     let events = unfold(changes, async |mut changes| {
         changes.changed().await.ok()?;
         let change = *changes.borrow_and_update();
-        let event = Event::default().event("changed").json_data(change).ok()?;
+        let event = Event::default()
+            .event("changed")
+            .retry(RECONNECT_AFTER)
+            .json_data(change)
+            .ok()?;
         Some((Ok(event), changes))
     });
     Sse::new(events).keep_alive(KeepAlive::default())
@@ -350,6 +354,8 @@ async fn blocking<T: Send + 'static>(
     spawn_blocking(work).await.map_err(failed)
 }
 
+/// How soon a client comes back when its event stream breaks, as it does when the sandbox is restarted.
+const RECONNECT_AFTER: Duration = Duration::from_secs(1);
 const DEFAULT_LIMIT: usize = 100;
 const MAX_LIMIT: usize = 500;
 const DEFAULT_WAIT_MS: u64 = 10_000;

@@ -5,7 +5,7 @@
 //! - the page shows it in a frame with `sandbox=""` (no scripts, forms, popups, top navigation, automatic refresh);
 //! - [`POLICY`] says the same again for the document itself, for whoever opens it in a tab of its own, and allows nothing
 //!   to be loaded: inline images are part of the document, as `data:` URLs;
-//! - `<link>` is renamed, because browsers open connections for `rel=preconnect` in spite of any policy.
+//! - elements for which browsers open connections in spite of any policy are renamed; see [`RENAMED`].
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -22,46 +22,44 @@ pub(super) const POLICY: &str = "sandbox; default-src 'none'; img-src data:; sty
 /// The mail's HTML as a document that needs nothing from outside; `None` if it has no HTML.
 pub(super) fn inert_document(mail: &Entity<'_>) -> Option<String> {
     let html = mail.html()?;
-    Some(with_inline_images(&without_links(&html), mail))
+    Some(with_inline_images(
+        &without_connecting_elements(&html),
+        mail,
+    ))
 }
 
 /// The type of an image browsers show, told by its first bytes and not by what the mail claims.
 ///
 /// SVG is none: it is a document, and mail programs do not show it either.
 pub(super) fn raster_type(content: &[u8]) -> Option<&'static str> {
-    match content {
-        [0x89, b'P', b'N', b'G', ..] => Some("image/png"),
-        [0xff, 0xd8, 0xff, ..] => Some("image/jpeg"),
-        [b'G', b'I', b'F', b'8', ..] => Some("image/gif"),
-        [
-            b'R',
-            b'I',
-            b'F',
-            b'F',
-            _,
-            _,
-            _,
-            _,
-            b'W',
-            b'E',
-            b'B',
-            b'P',
-            ..,
-        ] => Some("image/webp"),
-        [b'B', b'M', ..] => Some("image/bmp"),
-        _ => None,
-    }
+    let signatures: [(&[u8], &str); 5] = [
+        (b"\x89PNG", "image/png"),
+        (b"\xff\xd8\xff", "image/jpeg"),
+        (b"GIF8", "image/gif"),
+        (b"BM", "image/bmp"),
+        (b"RIFF", "image/webp"), // Other RIFF files are no images, and shown as such they are nothing.
+    ];
+    let known = signatures
+        .iter()
+        .find(|(signature, _)| content.starts_with(signature));
+    known.map(|(_, kind)| *kind)
 }
 
-/// Turns every `<link>` into `<basefont>`, which the HTML standard parses alike and gives no meaning.
+/// Renames every element of [`RENAMED`].
 ///
-/// A link element can only come from these letters behind `<`, so no parser is needed to find them all.
-fn without_links(html: &str) -> String {
-    rewrite(html, "<link", |_, after| {
-        let ends_name =
-            after.starts_with(|next: char| next.is_ascii_whitespace() || matches!(next, '/' | '>'));
-        ends_name.then(|| ("<basefont".to_owned(), 0))
-    })
+/// Such an element can only come from its name behind `<`, whatever stands around it, so no parser is needed to find
+/// them all.
+fn without_connecting_elements(html: &str) -> String {
+    RENAMED
+        .iter()
+        .fold(html.to_owned(), |html, (tag, new_tag)| {
+            rewrite(&html, tag, |_, after| {
+                let ends_name = after.starts_with(|next: char| {
+                    next.is_ascii_whitespace() || matches!(next, '/' | '>')
+                });
+                ends_name.then(|| ((*new_tag).to_owned(), 0))
+            })
+        })
 }
 
 /// Puts images of the same mail (`cid:`, RFC 2392) into the document.
@@ -106,6 +104,18 @@ fn rewrite(
     rewritten.push_str(html.get(copied_to..).unwrap_or_default());
     rewritten
 }
+
+/// Elements for which Chromium opens connections whatever the policy, and what the HTML standard parses alike but gives
+/// no meaning.
+///
+/// `<link rel=preconnect>` is not covered by policies. A frame's connection is begun before the policy forbids its
+/// address, and `srcdoc`, which needs none, can hold a link in disguise (`&lt;link`).
+const RENAMED: [(&str, &str); 4] = [
+    ("<link", "<basefont"),
+    ("<frame", "<basefont"),
+    ("<iframe", "<noembed"),
+    ("</iframe", "</noembed"),
+];
 
 const STARTS_URL: [char; 9] = ['"', '\'', '(', '=', ',', ' ', '\t', '\r', '\n'];
 const ENDS_URL: [char; 10] = ['"', '\'', '(', ')', '<', '>', ' ', '\t', '\r', '\n'];
@@ -154,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn leaves_no_link_element() {
+    fn renames_elements_that_connect_and_no_others() {
         check(
             "<head><link rel=preconnect href=//x></head>",
             "<head><basefont rel=preconnect href=//x></head>",
@@ -164,7 +174,16 @@ mod tests {
             "<basefont\nrel=icon><basefont/rel=icon><basefont>",
         );
         check("<svg><link rel=x /></svg>", "<svg><basefont rel=x /></svg>");
+        check(
+            "<frameset><frame src=//x></frameset>",
+            "<frameset><basefont src=//x></frameset>",
+        );
+        check(
+            "<iframe src=//x></iframe><IFRAME/srcdoc='&lt;link><link>'></IFRAME >",
+            "<noembed src=//x></noembed><noembed/srcdoc='&lt;link><basefont>'></noembed >",
+        );
         check("<linkage> a < link <lin", "<linkage> a < link <lin");
+        check("<iframes><framed><frames/>", "<iframes><framed><frames/>");
     }
 
     #[test]

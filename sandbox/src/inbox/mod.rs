@@ -19,7 +19,8 @@
 //! | `GET /api/events` | server-sent events: `changed` with `{revision, total}`, at once and then after every change |
 //!
 //! Mail is hostile until proven otherwise, and so is every other page in the developer's browser:
-//! - HTML is shown in sandboxed frames, under a policy that allows inline styles and `data:` images only; see `html.rs`.
+//! - HTML is shown in sandboxed frames, under a policy that allows inline styles and `data:` images only,
+//!   without elements that connect all the same; see `html.rs`.
 //! - Attachments are downloads without a type a browser would show.
 //! - Only requests to `127.0.0.1`, `localhost` or `[::1]` are answered, and the API answers no other site; see `guard.rs`.
 

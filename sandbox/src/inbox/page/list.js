@@ -8,12 +8,14 @@ const opened = new Set();
 
 /** Shows one answer of `GET /api/mails`. */
 export function showList(listing, search) {
-  const ids = new Set(listing.mails.map((mail) => mail.id));
+  // Ids begin anew when the sandbox is started again, so they alone do not tell mails apart.
+  const arrivals = new Map(listing.mails.map((mail) => [mail.id, String(mail.receivedAtUnixMs)]));
   for (const [id, row] of rows) {
-    if (ids.has(id)) continue;
+    if (arrivals.get(id) === row.dataset.arrival) continue;
     moveFocusOff(row);
     row.remove();
     rows.delete(id);
+    opened.delete(id);
   }
   let position = list.firstElementChild;
   for (const mail of listing.mails) {
@@ -69,7 +71,7 @@ function makeRow(mail) {
   const recipients = [...mail.to.map(shortName), ...(mail.to.length ? [] : mail.acceptedRecipients)];
   const row = element(
     "li",
-    { "data-id": mail.id, class: opened.has(mail.id) ? null : "unopened" },
+    { "data-id": mail.id, "data-arrival": mail.receivedAtUnixMs, class: opened.has(mail.id) ? null : "unopened" },
     element(
       "a",
       { href: `#/${mail.id}` },
