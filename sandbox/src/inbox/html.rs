@@ -120,8 +120,9 @@ const RENAMED: [(&str, &str); 4] = [
 const STARTS_URL: [char; 9] = ['"', '\'', '(', '=', ',', ' ', '\t', '\r', '\n'];
 const ENDS_URL: [char; 10] = ['"', '\'', '(', ')', '<', '>', ' ', '\t', '\r', '\n'];
 
-/// More than Exchange Online takes in one mail, so only an image used over and over again is left out.
-const MAX_INLINED_BYTES: usize = 64 * 1024 * 1024;
+/// Twice the 35 MB a mail has at most where Exchange Online is left as it is, so only images used over and over again are
+/// left out.
+const MAX_INLINED_BYTES: usize = 70 * 1024 * 1024;
 
 #[cfg(test)]
 mod tests {

@@ -75,7 +75,7 @@ pub(super) struct Change {
 /// How many mails an inbox keeps: as many as a long test run sends, at 100 kB each within [`MAX_BYTES`].
 pub const MAX_MAILS: usize = 10_000;
 
-/// How many bytes of mail an inbox keeps (1 GiB): some thirty of the largest mails Exchange Online takes, and no more
+/// How many bytes of mail an inbox keeps (1 GiB): some thirty mails of the 35 MB Exchange Online takes by default, and no more
 /// than a developer's machine or a CI runner can spare. The newest mail is kept whatever its size.
 pub const MAX_BYTES: usize = 1024 * 1024 * 1024;
 

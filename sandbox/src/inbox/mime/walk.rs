@@ -5,6 +5,7 @@ use mail_parser::{ContentType, Message, MessageParser, MimeHeaders};
 
 use super::Leaf;
 
+/// What the walk has found so far.
 #[derive(Default)]
 pub(super) struct Walk<'a> {
     pub(super) leaves: Vec<Leaf<'a>>,
@@ -12,6 +13,7 @@ pub(super) struct Walk<'a> {
 }
 
 impl<'a> Walk<'a> {
+    /// Takes in one entity; `default_type` is what it is if it does not say.
     pub(super) fn enter(
         &mut self,
         fields: Option<&Message<'_>>,
@@ -62,6 +64,9 @@ impl<'a> Walk<'a> {
             "text/plain"
         };
         for part in parts {
+            if self.leaves.len() >= MAX_LEAVES {
+                return self.problem("there are too many parts: the last are left out");
+            }
             let (head, body) = split_head(part);
             let fields = MessageParser::default().parse_headers(head);
             self.enter(fields.as_ref(), body, default_type, depth + 1);
@@ -69,9 +74,6 @@ impl<'a> Walk<'a> {
     }
 
     fn leaf(&mut self, fields: Option<&Message<'_>>, body: &'a [u8], content_type: &str) {
-        if self.leaves.len() >= MAX_LEAVES {
-            return self.problem("there are too many parts: the last are left out");
-        }
         let leaf = Leaf::new(fields, body, content_type);
         if leaf.decoded().is_none() {
             self.problem("a part's transfer encoding is broken: shown as it came");
