@@ -2,6 +2,7 @@
 //! It knows nothing of HTTP; whoever waits for a change is woken by a channel, nothing polls.
 
 use std::collections::VecDeque;
+use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use serde::Serialize;
@@ -13,6 +14,13 @@ use super::view::Digest;
 #[derive(Clone)]
 pub struct Inbox {
     shared: Arc<Shared>,
+}
+
+/// Shows how many mails there are, not what they say.
+impl fmt::Debug for Inbox {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "Inbox({} mails)", self.len())
+    }
 }
 
 /// One mail as the sandbox's SMTP server took it, with what it knew of the client.
