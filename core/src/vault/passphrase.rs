@@ -267,7 +267,6 @@ mod tests {
     #[cfg(unix)]
     #[test]
     fn reads_a_descriptor_to_its_end() {
-        use std::os::fd::AsRawFd as _;
         let descriptor = |file: &dyn std::os::fd::AsRawFd| Passphrase::FileDescriptor {
             descriptor: u32::try_from(file.as_raw_fd()).unwrap(),
         };
