@@ -7,7 +7,7 @@ use crate::model::{Passphrase, ProblemKind};
 use crate::secret::SecretBytes;
 use std::fs::File;
 use std::io::{self, Read as _};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use zeroize::Zeroizing;
 
 /// Fetches the passphrase. Octets count as they are; of a descriptor and a file, one line end at the end does not.
@@ -76,7 +76,7 @@ fn open_descriptor(descriptor: u32) -> io::Result<File> {
     } else {
         "/dev/fd"
     };
-    File::open(PathBuf::from(folder).join(descriptor.to_string()))
+    File::open(format!("{folder}/{descriptor}"))
 }
 
 #[cfg(not(unix))]
@@ -162,6 +162,7 @@ const LINE_END_MAX_BYTES: usize = 2;
 #[cfg(test)]
 mod tests {
     use super::*;
+    #[cfg(unix)]
     use std::fs;
     #[cfg(unix)]
     use std::os::unix::fs::PermissionsExt as _;
@@ -266,7 +267,6 @@ mod tests {
     #[cfg(unix)]
     #[test]
     fn reads_a_descriptor_to_its_end() {
-        use std::os::fd::AsRawFd as _;
         let descriptor = |file: &dyn std::os::fd::AsRawFd| Passphrase::FileDescriptor {
             descriptor: u32::try_from(file.as_raw_fd()).unwrap(),
         };

@@ -7,6 +7,10 @@ use std::path::Path;
 
 /// Why a file is not private.
 #[derive(Debug, PartialEq, Eq)]
+#[cfg_attr(
+    not(any(unix, test)),
+    expect(dead_code, reason = "nothing is checked there")
+)]
 pub(super) enum Exposure {
     /// The group or everybody may read or write it.
     Mode {

@@ -160,7 +160,11 @@ mod tests {
     fn sample() -> Header {
         Header {
             key_source: KeySource {
-                cost: KeyCost::NEW_FILE,
+                cost: KeyCost {
+                    memory_kib: 65536,
+                    passes: 3,
+                    lanes: 1,
+                },
                 salt: [1; SALT_BYTES],
             },
             key_check: [2; KEY_BYTES],

@@ -70,7 +70,7 @@ async fn works_for_another_process() {
     let path = Path::new(&path);
     match job.split_once(' ') {
         Some(("hammer", name)) => hammer(path, name).await,
-        Some(("outgrow", _)) => outgrow(path).await,
+        _ if job == "outgrow" => outgrow(path).await,
         _ if job == "count" => count(path).await,
         _ => panic!("unknown job: {job}"),
     }
@@ -103,6 +103,7 @@ async fn counted(vault: &EncryptedFile) -> u64 {
 async fn outgrow(path: &Path) {
     let vault = open(path, "correct horse").await.unwrap();
     write(&vault, "small", "1").await;
+    tell("ready");
     let large = SecretBytes::new(vec![0; 100_000]);
     tell(vault.write("large", &large).await.unwrap_err().code());
     write(&vault, "small", "2").await;
@@ -169,21 +170,49 @@ async fn a_process_killed_while_creating_leaves_nothing_or_a_vault() {
     }
 }
 
+/// A worker that may not write files beyond 16 KiB or 32 KiB, by the shell's unit.
+#[cfg(unix)]
+fn start_confined(shell_setup: &str, path: &Path) -> Worker {
+    let mut command = Command::new("sh");
+    command
+        .arg("-c")
+        .arg(format!(r#"{shell_setup}; ulimit -f 32; exec "$0" "$@""#))
+        .arg(std::env::current_exe().unwrap());
+    Worker::start_as(command, "outgrow", path)
+}
+
 #[cfg(unix)]
 #[tokio::test]
 async fn a_full_disk_leaves_the_old_state() {
     let scene = Scene::new();
-    // The largest file that the worker may write stands for the disk: 16 to 32 KiB, by the shell's unit.
-    let mut command = Command::new("sh");
-    command
-        .args(["-c", r#"trap '' XFSZ; ulimit -f 32; exec "$0" "$@""#])
-        .arg(std::env::current_exe().unwrap());
-    let told = Worker::start_as(command, "outgrow once", &scene.path).finish();
-    assert_eq!(told, ["vault-write-failed"]);
+    // With the signal ignored, a write beyond the limit fails as on a full disk.
+    let told = start_confined("trap '' XFSZ", &scene.path).finish();
+    assert_eq!(told, ["ready", "vault-write-failed"]);
     let vault = scene.open().await.unwrap();
     assert_eq!(vault.keys("").await.unwrap(), ["small"]);
     assert_eq!(read(&vault, "small").await.unwrap(), "2");
     assert!(!scene.beside(".next").exists());
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_process_killed_in_the_middle_of_a_write_leaves_the_old_state() {
+    let scene = Scene::new();
+    // The signal kills at the first octet beyond the limit, when a part of the file is written.
+    let mut worker = start_confined("ulimit -c 0", &scene.path);
+    assert_eq!(worker.next().unwrap(), "ready");
+    assert_eq!(worker.next(), None);
+    assert_eq!(worker.process.wait().unwrap().code(), None);
+    let half = fs::metadata(scene.beside(".next")).unwrap();
+    assert!((1..100_000).contains(&half.len()));
+
+    let vault = scene.open().await.unwrap();
+    assert_eq!(vault.keys("").await.unwrap(), ["small"]);
+    write(&vault, "small", "2").await;
+    assert_eq!(
+        read(&scene.open().await.unwrap(), "small").await.unwrap(),
+        "2"
+    );
 }
 
 fn below(limit: u64, random: &SeededRandom) -> u64 {
