@@ -53,7 +53,7 @@ replies! {
     RESET = "reset", None, "250 2.0.0 Resetting";
     NOOP = "noop", None, "250 2.0.0 OK";
     CANNOT_VERIFY = "cannot-verify", None, "252 2.1.5 Cannot VRFY user";
-    HELP = "help", None, "214 This server supports the following commands: HELO EHLO STARTTLS RCPT DATA RSET MAIL QUIT HELP AUTH BDAT";
+    HELP = "help", None, "214-This server supports the following commands:\r\n214 HELO EHLO STARTTLS RCPT DATA RSET MAIL QUIT HELP AUTH BDAT";
     CLOSING = "closing", None, "221 2.0.0 Service closing transmission channel";
     USERNAME_PROMPT = "username-prompt", None, "334 VXNlcm5hbWU6";
     PASSWORD_PROMPT = "password-prompt", None, "334 UGFzc3dvcmQ6";
@@ -71,7 +71,7 @@ replies! {
     BAD_SEQUENCE = "bad-sequence", Session, "503 5.5.2 Bad sequence of commands";
     BINARYMIME_NEEDS_BDAT = "binarymime-needs-bdat", Session, "503 5.5.2 BINARYMIME requires BDAT";
     TLS_ALREADY_ACTIVE = "tls-already-active", Session, "503 5.5.2 Only one STARTTLS command can be issued per session";
-    STARTTLS_FIRST = "starttls-first", Session, "530 5.7.0 Must issue a STARTTLS command first";
+    STARTTLS_REQUIRED = "starttls-required", Session, "451 5.7.3 STARTTLS is required to send mail";
 
     // Authentication.
     AUTHENTICATION_UNSUCCESSFUL = "authentication-unsuccessful", Session,

@@ -1,11 +1,10 @@
 //! The device authorization endpoint (RFC 8628), and what a person does with the code.
 //! The page where they do it is in `pages`; polling is in `token`.
 
-use axum::Json;
 use axum::body::Bytes;
 use axum::extract::{Path, State};
-use axum::http::{HeaderMap, Method};
-use axum::response::{IntoResponse, Response};
+use axum::http::{HeaderMap, Method, StatusCode};
+use axum::response::Response;
 use serde_json::{Value, json};
 
 use super::authority::{Authority, about};
@@ -38,7 +37,7 @@ pub(super) async fn endpoint(
         &method,
         &Form::parse(&body),
     ) {
-        Ok(answer) => Json(answer).into_response(),
+        Ok(answer) => caller.json(StatusCode::OK, &answer),
         Err(refusal) => refusal.answer(&caller),
     }
 }

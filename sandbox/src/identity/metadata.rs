@@ -1,10 +1,9 @@
 //! What clients read before they sign anybody in: OpenID configuration, signing keys, instance discovery.
 //! All addresses in the answers begin with the one the client used.
 
-use axum::Json;
 use axum::extract::{Path, RawQuery, State};
-use axum::http::HeaderMap;
-use axum::response::{IntoResponse, Response};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::Response;
 use serde_json::{Value, json};
 
 use super::authority::Authority;
@@ -25,7 +24,10 @@ pub(super) async fn openid_configuration(
         return answer;
     }
     match Authority::of_segment(&identity.cloud, &segment) {
-        Ok(authority) => Json(configuration(&caller, &segment, &authority)).into_response(),
+        Ok(authority) => caller.json(
+            StatusCode::OK,
+            &configuration(&caller, &segment, &authority),
+        ),
         Err(refusal) => refusal.answer(&caller),
     }
 }
@@ -41,13 +43,13 @@ pub(super) async fn keys(
         return answer;
     }
     match Authority::of_segment(&identity.cloud, &segment) {
-        Ok(authority) => Json(
-            identity
+        Ok(authority) => {
+            let keys = identity
                 .cloud
                 .signing_key
-                .jwks(&issuer(&caller, &authority)),
-        )
-        .into_response(),
+                .jwks(&issuer(&caller, &authority));
+            caller.json(StatusCode::OK, &keys)
+        }
         Err(refusal) => refusal.answer(&caller),
     }
 }
@@ -69,13 +71,13 @@ pub(super) async fn instance(
         .base_url
         .split_once("://")
         .map_or("", |(_, host)| host);
-    Json(json!({
+    let answer = json!({
         "tenant_discovery_endpoint":
             format!("{}/{segment}/v2.0/.well-known/openid-configuration", caller.base_url),
         "api-version": "1.1",
         "metadata": [{"preferred_network": host, "preferred_cache": host, "aliases": [host]}],
-    }))
-    .into_response()
+    });
+    caller.json(StatusCode::OK, &answer)
 }
 
 /// `/error?code=`, which every error body refers to.

@@ -1,9 +1,8 @@
 //! A refusal in Entra's words: an entry of the AADSTS table with its blanks filled in, ready to be shown three ways.
 //! As JSON at the token endpoint, as query at a redirect URI, as text on a page.
 
-use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use serde_json::{Value, json};
 
 use super::jwt::set;
@@ -83,7 +82,7 @@ impl Refusal {
             set(&mut body, json!({"claims": claims}));
         }
         let status = StatusCode::from_u16(self.kind.http_status).unwrap_or(StatusCode::BAD_REQUEST);
-        let mut response = (status, Json(body)).into_response();
+        let mut response = caller.json(status, &body);
         if status == StatusCode::TOO_MANY_REQUESTS {
             response
                 .headers_mut()

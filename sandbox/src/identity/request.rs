@@ -3,9 +3,11 @@
 
 use std::collections::HashMap;
 
-use axum::http::{HeaderMap, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use serde_json::Value;
 
 use super::refusal::Refusal;
 use crate::catalogue::aadsts;
@@ -36,6 +38,18 @@ impl Caller {
                 .map_or_else(|| cloud.random.guid(), str::to_owned),
             timestamp: cloud.clock.error_timestamp(),
         }
+    }
+}
+
+impl Caller {
+    /// A JSON answer with the headers clients log.
+    pub(crate) fn json(&self, status: StatusCode, body: &Value) -> Response {
+        let mut response =
+            (status, [(header::CONTENT_TYPE, JSON)], body.to_string()).into_response();
+        if let Ok(id) = HeaderValue::try_from(&self.trace_id) {
+            response.headers_mut().insert("x-ms-request-id", id);
+        }
+        response
     }
 }
 
@@ -88,6 +102,8 @@ pub(crate) fn basic_credentials(headers: &HeaderMap) -> Option<(String, String)>
     let (client_id, secret) = decoded.split_once(':')?;
     Some((form_decoded(client_id), form_decoded(secret)))
 }
+
+const JSON: &str = "application/json; charset=utf-8";
 
 fn form_decoded(text: &str) -> String {
     let as_field = format!("x={text}");

@@ -1,11 +1,10 @@
 //! The token endpoint: one function per grant, each ending in an answer of `issue` or a refusal.
 //! Whether the person may have a token now is asked of `policy`, who the client is of `client`.
 
-use axum::Json;
 use axum::body::Bytes;
 use axum::extract::{Path, State};
-use axum::http::{HeaderMap, Method};
-use axum::response::{IntoResponse, Response};
+use axum::http::{HeaderMap, Method, StatusCode};
+use axum::response::Response;
 use ring::digest::{SHA256, digest};
 use serde_json::Value;
 
@@ -55,7 +54,7 @@ pub(super) async fn endpoint(
         flaw,
     };
     match exchange.answer(&segment, &method) {
-        Ok(answer) => Json(answer).into_response(),
+        Ok(answer) => caller.json(StatusCode::OK, &answer),
         Err(refusal) => refusal.answer(&caller),
     }
 }

@@ -15,7 +15,9 @@ mod command;
 pub(crate) mod limits;
 mod reply;
 mod session;
+mod sign_in;
 mod submission;
+mod transaction;
 mod wire;
 
 /// Serves until the task is aborted; its sessions end with it.

@@ -170,7 +170,11 @@ async fn an_error_body_has_every_field_of_the_real_one() {
     let response = request.send().await.unwrap();
     let headers = response.headers().clone();
     let body: serde_json::Value = response.json().await.unwrap();
-    assert_eq!(headers["content-type"], "application/json");
+    assert_eq!(headers["content-type"], "application/json; charset=utf-8");
+    assert_eq!(
+        headers["x-ms-request-id"],
+        body["trace_id"].as_str().unwrap()
+    );
     assert_eq!(headers["cache-control"], "no-store, no-cache");
     let timestamp = body["timestamp"].as_str().unwrap();
     let trace_id = body["trace_id"].as_str().unwrap();

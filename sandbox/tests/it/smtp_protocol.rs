@@ -49,7 +49,7 @@ async fn before_tls_there_is_neither_auth_nor_mail() {
                 "250 SB1P000CA0001.outlook.office365.com Hello",
             ),
             (&auth, "504 5.7.4 Unrecognized authentication type"),
-            (MAIL, "530 5.7.0 Must issue a STARTTLS command first"),
+            (MAIL, "451 5.7.3 STARTTLS is required to send mail"),
             (
                 "FROBNICATE now",
                 "500 5.3.3 Unrecognized command 'FROBNICATE'",

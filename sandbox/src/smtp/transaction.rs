@@ -1,0 +1,245 @@
+//! A mail transaction within a session: MAIL, RCPT, DATA and BDAT.
+//! The verdict on the complete message is in `submission`.
+
+use super::command::{PathAndParameters, is_address};
+use super::reply::ANNOUNCED_SIZE_BYTES;
+use super::session::{Outcome, Session};
+use super::submission::{Submission, Transaction};
+use super::wire::Content;
+use crate::catalogue::{Reply, replies};
+use crate::faults::Phase;
+use crate::inbox::RefusedRecipient;
+
+impl Session {
+    pub(super) async fn mail(&mut self, path: PathAndParameters) -> Outcome {
+        if let Some(outcome) = self.struck(Phase::Mail).await? {
+            return Ok(outcome);
+        }
+        if let Some(refusal) = self.mail_refusal(&path) {
+            return self.answer(refusal);
+        }
+        self.transaction = Some(Transaction {
+            binary: path
+                .parameter("BODY")
+                .is_some_and(|body| body.eq_ignore_ascii_case("BINARYMIME")),
+            sender: path.address,
+            parameters: path.parameters,
+            ..Transaction::default()
+        });
+        self.answer(&replies::SENDER_OK)
+    }
+
+    fn mail_refusal(&self, path: &PathAndParameters) -> Option<&'static Reply> {
+        if self.ehlo.is_none() {
+            return Some(&replies::SEND_HELLO_FIRST);
+        }
+        if !self.wire.is_encrypted() {
+            return Some(&replies::STARTTLS_REQUIRED);
+        }
+        if self.signed_in.is_none() {
+            return Some(&replies::NOT_AUTHENTICATED);
+        }
+        if self.transaction.is_some() {
+            return Some(&replies::SENDER_ALREADY_SPECIFIED);
+        }
+        if !has_sound_mail_parameters(path) {
+            return Some(&replies::INVALID_ARGUMENTS);
+        }
+        if !path.address.is_empty()
+            && !is_permitted_address(&path.address, path.parameter("SMTPUTF8").is_some())
+        {
+            return Some(&replies::INVALID_SENDER_ADDRESS);
+        }
+        let declared = path
+            .parameter("SIZE")
+            .and_then(|size| size.parse::<usize>().ok());
+        let too_large = declared.is_some_and(|size_bytes| size_bytes > self.message_limit_bytes());
+        too_large.then_some(&replies::MESSAGE_TOO_LARGE)
+    }
+
+    pub(super) async fn rcpt(&mut self, path: PathAndParameters) -> Outcome {
+        if let Some(effect) = self.strike(Phase::Rcpt).await? {
+            self.refuse_recipient(&path.address, &effect);
+            return self.say(&effect);
+        }
+        let Some(transaction) = &mut self.transaction else {
+            return self.answer(&replies::NEED_MAIL_COMMAND);
+        };
+        let international = transaction
+            .parameters
+            .iter()
+            .any(|parameter| parameter.eq_ignore_ascii_case("SMTPUTF8"));
+        let too_many =
+            transaction.accepted.len() >= self.cloud.limits.allowed().recipients_per_message;
+        if path.unknown_parameter(&["NOTIFY", "ORCPT"]).is_some() {
+            return self.answer(&replies::INVALID_ARGUMENTS);
+        }
+        if is_permitted_address(&path.address, international) && !too_many {
+            if let Some(refusal) = self.recipient_refusal(&path.address) {
+                self.refuse_recipient(&path.address, &refusal);
+                return self.say(&refusal);
+            }
+            if let Some(transaction) = &mut self.transaction {
+                transaction.accepted.push(path.address);
+            }
+            return self.answer(&replies::RECIPIENT_OK);
+        }
+        let reply = if too_many {
+            &replies::TOO_MANY_RECIPIENTS
+        } else {
+            &replies::INVALID_RECIPIENT_ADDRESS
+        };
+        let refusal = self.voice.say(&self.cloud, reply, &[]);
+        self.refuse_recipient(&path.address, &refusal);
+        self.say(&refusal)
+    }
+
+    /// What a sound recipient is refused with: a reply set for it, or that it is unknown in one of our domains.
+    fn recipient_refusal(&self, address: &str) -> Option<String> {
+        let blanks = [("recipient", address)];
+        if let Some(set) = self.cloud.directory.recipient_refusal(address) {
+            return Some(
+                Reply::named(&set).map_or(set, |reply| self.voice.say(&self.cloud, reply, &blanks)),
+            );
+        }
+        let (_, domain) = address.rsplit_once('@')?;
+        let is_ours = self
+            .cloud
+            .directory
+            .tenant(domain)
+            .is_some_and(|tenant| tenant.accepts(domain));
+        let exists = self
+            .cloud
+            .directory
+            .user(address)
+            .is_some_and(|user| user.has_mailbox());
+        (is_ours && !exists).then(|| {
+            self.voice
+                .say(&self.cloud, &replies::RECIPIENT_NOT_FOUND, &blanks)
+        })
+    }
+
+    fn refuse_recipient(&mut self, address: &str, reply: &str) {
+        if let Some(transaction) = &mut self.transaction {
+            transaction.refused.push(RefusedRecipient {
+                address: address.to_owned(),
+                reply: reply.to_owned(),
+            });
+        }
+    }
+
+    pub(super) async fn data(&mut self) -> Outcome {
+        if let Some(outcome) = self.struck(Phase::Data).await? {
+            return Ok(outcome);
+        }
+        match &self.transaction {
+            None => return self.answer(&replies::NEED_MAIL_COMMAND),
+            Some(transaction) if transaction.accepted.is_empty() => {
+                return self.answer(&replies::NEED_RCPT_COMMAND);
+            }
+            Some(transaction) if transaction.binary => {
+                return self.answer(&replies::BINARYMIME_NEEDS_BDAT);
+            }
+            Some(transaction) if transaction.chunks.is_some() => {
+                return self.answer(&replies::BAD_SEQUENCE);
+            }
+            Some(_) => {}
+        }
+        let _ = self.answer(&replies::START_MAIL_INPUT)?;
+        let content = self.wire.content(self.message_limit_bytes()).await?;
+        self.finish(content).await
+    }
+
+    pub(super) async fn bdat(&mut self, size_bytes: usize, last: bool) -> Outcome {
+        let so_far = self
+            .transaction
+            .as_ref()
+            .and_then(|transaction| transaction.chunks.as_ref())
+            .map_or(0, Vec::len);
+        // The chunk is read whatever becomes of it: it is already on its way (RFC 3030).
+        let chunk = self
+            .wire
+            .chunk(
+                size_bytes,
+                self.message_limit_bytes().saturating_sub(so_far),
+            )
+            .await?;
+        let Some(transaction) = &mut self.transaction else {
+            return self.answer(&replies::NEED_MAIL_COMMAND);
+        };
+        if transaction.accepted.is_empty() {
+            return self.answer(&replies::NEED_RCPT_COMMAND);
+        }
+        let chunks = transaction.chunks.get_or_insert_default();
+        match chunk {
+            Content::Complete(chunk) => chunks.extend_from_slice(&chunk),
+            Content::TooLarge => return self.finish(Content::TooLarge).await,
+        }
+        if last {
+            let content = Content::Complete(std::mem::take(chunks));
+            return self.finish(content).await;
+        }
+        if let Some(outcome) = self.struck(Phase::Bdat).await? {
+            return Ok(outcome);
+        }
+        self.answer_with(
+            &replies::CHUNK_RECEIVED,
+            &[("size", &size_bytes.to_string())],
+        )
+    }
+
+    /// The content is complete: the transaction ends, whatever the verdict.
+    async fn finish(&mut self, content: Content) -> Outcome {
+        let transaction = self.transaction.take().unwrap_or_default();
+        if let Some(outcome) = self.struck(Phase::DataEnd).await? {
+            return Ok(outcome);
+        }
+        let Content::Complete(mime) = content else {
+            return self.answer(&replies::MESSAGE_TOO_LARGE);
+        };
+        let Some((login, connection)) = &self.signed_in else {
+            return self.answer(&replies::NOT_AUTHENTICATED);
+        };
+        let submission = Submission {
+            transaction,
+            mime,
+            login,
+            connection,
+            client: self.voice.client,
+            ehlo: self.ehlo.clone().unwrap_or_default(),
+            tls: self.tls.clone(),
+        };
+        let (reply, blanks) = submission.decide(&self.cloud);
+        let blanks: Vec<(&str, &str)> = blanks
+            .iter()
+            .map(|(blank, value)| (*blank, value.as_str()))
+            .collect();
+        self.answer_with(reply, &blanks)
+    }
+
+    fn message_limit_bytes(&self) -> usize {
+        self.cloud
+            .limits
+            .allowed()
+            .message_bytes
+            .min(ANNOUNCED_SIZE_BYTES)
+    }
+}
+
+fn is_permitted_address(address: &str, international: bool) -> bool {
+    is_address(address) && (international || address.is_ascii())
+}
+
+fn has_sound_mail_parameters(path: &PathAndParameters) -> bool {
+    let one_of = |name: &str, values: &[&str]| {
+        path.parameter(name)
+            .is_none_or(|value| values.iter().any(|known| known.eq_ignore_ascii_case(value)))
+    };
+    path.unknown_parameter(&["SIZE", "BODY", "SMTPUTF8", "RET", "ENVID", "AUTH"])
+        .is_none()
+        && path
+            .parameter("SIZE")
+            .is_none_or(|size| size.parse::<u64>().is_ok())
+        && one_of("BODY", &["7BIT", "8BITMIME", "BINARYMIME"])
+        && one_of("RET", &["FULL", "HDRS"])
+}
