@@ -1,10 +1,10 @@
 //! The suites: what each needs, and how it is run.
 
 use super::counts::{Counts, run_counted};
-use super::needs::Need;
+use super::needs::{Need, python};
 use crate::{Result, root};
 use std::process::Command;
-use xshell::Shell;
+use xshell::{Shell, cmd};
 
 /// A set of tests that run together.
 pub(super) struct Suite {
@@ -13,18 +13,112 @@ pub(super) struct Suite {
     pub(super) run: fn(&Shell) -> Result<Counts>,
 }
 
-/// All suites, in the order they run.
+/// All suites, in the order they run: what finds most faults soonest comes first.
 pub(super) fn all() -> Vec<Suite> {
-    vec![Suite {
-        name: "rust",
-        needs: &[],
-        run: rust,
-    }]
+    vec![
+        Suite {
+            name: "rust",
+            needs: &[],
+            run: rust,
+        },
+        Suite {
+            name: "witnesses",
+            needs: &[
+                Need::Debian("curl"),
+                Need::Python("sandbox/tests/witnesses/requirements.txt"),
+                Need::Npm("sandbox/tests/witnesses"),
+            ],
+            run: witnesses,
+        },
+        Suite {
+            name: "browser",
+            needs: &[
+                Need::Debian("chromium"),
+                Need::Debian("fonts-dejavu-core"),
+                Need::Npm("sandbox/tests/browser"),
+            ],
+            run: browser,
+        },
+        Suite {
+            name: "fuzz",
+            needs: &[Need::Debian("g++")],
+            run: fuzz,
+        },
+    ]
 }
 
 /// The tests of the crates that need nothing but Rust.
 fn rust(_: &Shell) -> Result<Counts> {
     run_counted(cargo().args(["test", "--no-fail-fast", "--quiet"]))
+}
+
+/// Clients of other makers against the sandbox: MSAL, nodemailer, curl, smtplib.
+fn witnesses(shell: &Shell) -> Result<Counts> {
+    cmd!(shell, "cargo build --quiet --package mailbearer-sandbox").run()?;
+    let folder = root().join("sandbox/tests/witnesses");
+    run_counted(
+        Command::new(python())
+            .arg(folder.join("run.py"))
+            .arg(root().join("target/debug/mailbearer-sandbox")),
+    )
+}
+
+/// The sandbox's inbox in headless Chromium.
+fn browser(shell: &Shell) -> Result<Counts> {
+    cmd!(
+        shell,
+        "cargo build --quiet --package mailbearer-sandbox --example inbox"
+    )
+    .run()?;
+    run_counted(
+        Command::new("npm")
+            .args(["test", "--silent"])
+            .current_dir(root().join("sandbox/tests/browser"))
+            .env("INBOX_SERVER", root().join("target/debug/examples/inbox")),
+    )
+}
+
+/// A short run of every fuzz target. It needs no nightly compiler: libFuzzer's instrumentation is LLVM's own.
+fn fuzz(shell: &Shell) -> Result<Counts> {
+    let folder = root().join("fuzz");
+    let target = root().join("target/fuzz");
+    let _flags = shell.push_env("RUSTFLAGS", INSTRUMENTATION);
+    let _folder = shell.push_dir(&folder);
+    cmd!(shell, "cargo build --quiet --release --target-dir {target}").run()?;
+    let mut counts = Counts::default();
+    for name in fuzz_targets()? {
+        let corpus = target.join("corpus").join(&name);
+        std::fs::create_dir_all(&corpus)?;
+        let status = Command::new(target.join("release").join(&name))
+            .arg("-max_total_time=10")
+            .arg("-rss_limit_mb=2048")
+            .arg("-verbosity=0")
+            .arg(corpus)
+            .args(Some(folder.join("seeds").join(&name)).filter(|seeds| seeds.is_dir()))
+            .status()?;
+        println!("fuzz target {name}: {status}");
+        if status.success() {
+            counts.passed += 1;
+        } else {
+            counts.failed += 1;
+        }
+    }
+    Ok(counts)
+}
+
+const INSTRUMENTATION: &str = "--cfg fuzzing -Cdebug-assertions -Cpasses=sancov-module \
+    -Cllvm-args=-sanitizer-coverage-level=4 -Cllvm-args=-sanitizer-coverage-inline-8bit-counters \
+    -Cllvm-args=-sanitizer-coverage-pc-table -Cllvm-args=-sanitizer-coverage-trace-compares";
+
+fn fuzz_targets() -> Result<Vec<String>> {
+    let mut names = Vec::new();
+    for entry in std::fs::read_dir(root().join("fuzz/fuzz_targets"))? {
+        let path = entry?.path();
+        let stem = path.file_stem().unwrap_or_default();
+        names.push(stem.to_string_lossy().into_owned());
+    }
+    names.sort();
+    Ok(names)
 }
 
 fn cargo() -> Command {
