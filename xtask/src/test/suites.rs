@@ -84,12 +84,18 @@ fn fuzz(shell: &Shell) -> Result<Counts> {
     let target = root().join("target/fuzz");
     let _flags = shell.push_env("RUSTFLAGS", INSTRUMENTATION);
     let _folder = shell.push_dir(&folder);
-    cmd!(shell, "cargo build --quiet --release --target-dir {target}").run()?;
+    // A named target keeps the flags away from build scripts, which cannot be linked with them.
+    let host = cmd!(shell, "rustc --print host-tuple").quiet().read()?;
+    cmd!(
+        shell,
+        "cargo build --quiet --release --target {host} --target-dir {target}"
+    )
+    .run()?;
     let mut counts = Counts::default();
     for name in fuzz_targets()? {
         let corpus = target.join("corpus").join(&name);
         std::fs::create_dir_all(&corpus)?;
-        let status = Command::new(target.join("release").join(&name))
+        let status = Command::new(target.join(&host).join("release").join(&name))
             .arg("-max_total_time=10")
             .arg("-rss_limit_mb=2048")
             .arg("-verbosity=0")
