@@ -1,0 +1,329 @@
+//! That the real servers do what later tests rely on: they issue, check and refuse tokens, deliver the bytes they were
+//! sent, and are gone afterwards. Mailbearer itself takes no part here.
+
+#![cfg(target_os = "linux")]
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on ends here")]
+
+mod real_servers;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use base64::Engine;
+use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::{ClientConfig, RootCertStore};
+use serde_json::Value;
+use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWrite, AsyncWriteExt, BufReader};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
+
+use self::real_servers::{RealServers, as_sent, http_client};
+
+#[tokio::test]
+#[ignore = "needs root, Postfix, Dovecot 2.3, Node.js and oidc-provider"]
+async fn delivers_the_bytes_that_were_sent_with_a_token_by_client_secret() {
+    let servers = start().await;
+    let token = token_by_secret(&servers, &servers.identity.send_scope).await;
+    assert_eq!(text(&claims(&token), "aud"), servers.identity.audience);
+    let mut smtp = Smtp::connect(&servers).await;
+    assert!(
+        smtp.capabilities.contains("AUTH XOAUTH2 OAUTHBEARER"),
+        "{}",
+        smtp.capabilities
+    );
+
+    assert_eq!(
+        smtp.authenticate(&servers.identity.mailbox, &token).await,
+        "235 2.7.0 Authentication successful\r\n"
+    );
+    smtp.send(&servers.identity.mailbox, "reader@example.test", MAIL)
+        .await;
+
+    let [delivered] = servers.delivered(1).await.try_into().unwrap();
+    assert_eq!(String::from_utf8(as_sent(&delivered)).unwrap(), MAIL);
+}
+
+#[tokio::test]
+#[ignore = "needs root, Postfix, Dovecot 2.3, Node.js and oidc-provider"]
+async fn refuses_what_entitles_nobody_to_send() {
+    let servers = start().await;
+    let mailbox = &servers.identity.mailbox;
+    let token = token_by_secret(&servers, &servers.identity.send_scope).await;
+    let (signed, _signature) = token.rsplit_once('.').unwrap();
+    let unsigned = format!("{signed}.{}", "A".repeat(342));
+    let read_only = token_by_secret(&servers, &servers.identity.read_scope).await;
+
+    for (user, token) in [
+        (mailbox, "no token"),
+        (mailbox, &unsigned),
+        (mailbox, &read_only),
+        (&SOMEONE.to_owned(), &token),
+    ] {
+        let mut smtp = Smtp::connect(&servers).await;
+        let challenge = smtp.authenticate(user, token).await;
+        let challenge = BASE64_STANDARD
+            .decode(challenge.trim().strip_prefix("334 ").unwrap())
+            .unwrap();
+        assert_eq!(
+            String::from_utf8(challenge).unwrap(),
+            r#"{"status":"401","schemes":"bearer","scope":"mail"}"#
+        );
+        assert_eq!(
+            smtp.command("").await,
+            "535 5.7.8 Error: authentication failed: (reason unavailable)\r\n"
+        );
+    }
+}
+
+#[tokio::test]
+#[ignore = "needs root, Postfix, Dovecot 2.3, Node.js and oidc-provider"]
+async fn refuses_other_senders_and_unknown_recipients_and_returns_what_it_cannot_deliver() {
+    let servers = start().await;
+    let mailbox = &servers.identity.mailbox;
+    let token = token_by_secret(&servers, &servers.identity.send_scope).await;
+    let mut smtp = Smtp::connect(&servers).await;
+    smtp.authenticate(mailbox, &token).await;
+
+    smtp.command("MAIL FROM:<someone@example.test>").await;
+    let other_sender = smtp.command("RCPT TO:<reader@example.test>").await;
+    smtp.command("RSET").await;
+    smtp.command(&format!("MAIL FROM:<{mailbox}>")).await;
+    let unknown_recipient = smtp.command("RCPT TO:<missing@example.test>").await;
+    let other_domain = smtp.command("RCPT TO:<reader@elsewhere.test>").await;
+    smtp.command("RSET").await;
+    smtp.send(mailbox, "bounced@example.test", MAIL).await;
+    let report = String::from_utf8(servers.delivered(1).await.remove(0)).unwrap();
+
+    assert!(other_sender.starts_with("553 5.7.1 "), "{other_sender}");
+    assert!(
+        unknown_recipient.starts_with("550 5.1.1 "),
+        "{unknown_recipient}"
+    );
+    assert!(other_domain.starts_with("550 5.1.2 "), "{other_domain}");
+    assert!(report.starts_with("Return-Path: <>\n"), "{report}");
+    assert!(
+        report.contains("\nFinal-Recipient: rfc822; bounced@example.test\n"),
+        "{report}"
+    );
+    assert!(
+        report.contains("\nAction: failed\nStatus: 5.1.1\n"),
+        "{report}"
+    );
+}
+
+#[tokio::test]
+#[ignore = "needs root, Postfix, Dovecot 2.3, Node.js and oidc-provider"]
+async fn signs_a_person_in_by_device_code_and_takes_each_refresh_token_once() {
+    let servers = start().await;
+    let identity = &servers.identity;
+    let client = ("client_id", identity.public_client_id.as_str());
+    let scope = format!("{} offline_access", identity.send_scope);
+
+    let code = post(
+        &identity.device_authorization_url,
+        &[client, ("scope", &scope)],
+    )
+    .await;
+    let grant = ("grant_type", "urn:ietf:params:oauth:grant-type:device_code");
+    let poll = [client, grant, ("device_code", text(&code, "device_code"))];
+    let before_approval = post(&identity.token_url, &poll).await;
+    servers.approve_device(text(&code, "user_code")).await;
+    let first = post(&identity.token_url, &poll).await;
+    let refresh = [
+        client,
+        ("grant_type", "refresh_token"),
+        ("refresh_token", text(&first, "refresh_token")),
+    ];
+    let second = post(&identity.token_url, &refresh).await;
+    let again = post(&identity.token_url, &refresh).await;
+
+    assert_eq!(text(&before_approval, "error"), "authorization_pending");
+    assert_ne!(
+        text(&first, "refresh_token"),
+        text(&second, "refresh_token")
+    );
+    assert_eq!(text(&again, "error"), "invalid_grant");
+    for token in [&first, &second] {
+        let mut smtp = Smtp::connect(&servers).await;
+        let answer = smtp
+            .authenticate(&identity.mailbox, text(token, "access_token"))
+            .await;
+        assert!(answer.starts_with("235 "), "{answer}");
+    }
+}
+
+#[tokio::test]
+#[ignore = "needs root, Postfix, Dovecot 2.3, Node.js and oidc-provider"]
+async fn leaves_neither_server_nor_file_behind() {
+    let servers = start().await;
+    let folder = servers.folder().to_owned();
+    let issuer = servers
+        .identity
+        .issuer_url
+        .trim_start_matches("http://")
+        .parse()
+        .unwrap();
+    let ports: [SocketAddr; 2] = [servers.smtp, issuer];
+    assert!(folder.join("queue").exists());
+    for port in ports {
+        TcpStream::connect(port).await.unwrap();
+    }
+
+    drop(servers);
+
+    assert!(!folder.exists());
+    for port in ports {
+        assert!(
+            TcpStream::connect(port).await.is_err(),
+            "{port} still answers"
+        );
+    }
+}
+
+async fn start() -> RealServers {
+    RealServers::start()
+        .await
+        .unwrap_or_else(|why| panic!("{why}"))
+}
+
+async fn token_by_secret(servers: &RealServers, scope: &str) -> String {
+    let form = [
+        ("grant_type", "client_credentials"),
+        ("client_id", &servers.identity.client_id),
+        ("client_secret", &servers.identity.client_secret),
+        ("scope", scope),
+    ];
+    text(
+        &post(&servers.identity.token_url, &form).await,
+        "access_token",
+    )
+    .to_owned()
+}
+
+async fn post(url: &str, form: &[(&str, &str)]) -> Value {
+    http_client()
+        .post(url)
+        .form(form)
+        .send()
+        .await
+        .unwrap()
+        .json()
+        .await
+        .unwrap()
+}
+
+fn claims(token: &str) -> Value {
+    let payload = token.split('.').nth(1).unwrap();
+    serde_json::from_slice(&BASE64_URL_SAFE_NO_PAD.decode(payload).unwrap()).unwrap()
+}
+
+fn text<'a>(answer: &'a Value, name: &str) -> &'a str {
+    answer
+        .get(name)
+        .and_then(Value::as_str)
+        .unwrap_or_else(|| panic!("no {name} in {answer}"))
+}
+
+/// One SMTP session over TLS, a line at a time.
+struct Smtp {
+    stream: BufReader<TlsStream<TcpStream>>,
+    capabilities: String,
+}
+
+impl Smtp {
+    async fn connect(servers: &RealServers) -> Self {
+        let mut plain = BufReader::new(TcpStream::connect(servers.smtp).await.unwrap());
+        read_reply(&mut plain).await;
+        exchange(&mut plain, "EHLO client.example.test").await;
+        assert_eq!(
+            exchange(&mut plain, "STARTTLS").await,
+            "220 2.0.0 Ready to start TLS\r\n"
+        );
+        let name = ServerName::try_from("localhost").unwrap();
+        let stream = trusting(&servers.ca_pem)
+            .connect(name, plain.into_inner())
+            .await
+            .unwrap();
+        let mut stream = BufReader::new(stream);
+        let capabilities = exchange(&mut stream, "EHLO client.example.test").await;
+        Self {
+            stream,
+            capabilities,
+        }
+    }
+
+    async fn authenticate(&mut self, user: &str, token: &str) -> String {
+        let response =
+            BASE64_STANDARD.encode(format!("user={user}\x01auth=Bearer {token}\x01\x01"));
+        self.command(&format!("AUTH XOAUTH2 {response}")).await
+    }
+
+    async fn send(&mut self, from: &str, to: &str, mail: &str) {
+        assert_eq!(
+            self.command(&format!("MAIL FROM:<{from}>")).await,
+            "250 2.1.0 Ok\r\n"
+        );
+        assert_eq!(
+            self.command(&format!("RCPT TO:<{to}>")).await,
+            "250 2.1.5 Ok\r\n"
+        );
+        assert!(self.command("DATA").await.starts_with("354 "));
+        let stuffed = mail.replace("\r\n.", "\r\n..");
+        assert!(
+            self.command(&format!("{stuffed}."))
+                .await
+                .starts_with("250 2.0.0 Ok: queued as ")
+        );
+    }
+
+    async fn command(&mut self, line: &str) -> String {
+        exchange(&mut self.stream, line).await
+    }
+}
+
+async fn exchange(
+    stream: &mut BufReader<impl AsyncRead + AsyncWrite + Unpin>,
+    line: &str,
+) -> String {
+    stream
+        .write_all(format!("{line}\r\n").as_bytes())
+        .await
+        .unwrap();
+    stream.flush().await.unwrap();
+    read_reply(stream).await
+}
+
+async fn read_reply(stream: &mut BufReader<impl AsyncRead + Unpin>) -> String {
+    let mut reply = String::new();
+    loop {
+        let start = reply.len();
+        stream.read_line(&mut reply).await.unwrap();
+        if reply.get(start..).unwrap().get(3..4) != Some("-") {
+            return reply;
+        }
+    }
+}
+
+fn trusting(ca_pem: &str) -> TlsConnector {
+    let mut roots = RootCertStore::empty();
+    roots
+        .add(CertificateDer::from_pem_slice(ca_pem.as_bytes()).unwrap())
+        .unwrap();
+    let configuration =
+        ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+    TlsConnector::from(Arc::new(configuration))
+}
+
+const SOMEONE: &str = "someone@example.test";
+
+/// With what a careless server would change: dots at line starts, trailing spaces, eight-bit text, no Message-ID, headers
+/// in an order and case of their own, an empty line at the end.
+const MAIL: &str = "SUBJECT: =?utf-8?q?dots?=\r\nFrom: \"An App\" <app@example.test>\r\nTo: reader@example.test,\r\n \
+    others@example.test\r\n\r\n.leading dot\r\n..two dots\r\ntrailing spaces  \r\nGrüße\r\nFrom here on\r\n\r\n";
