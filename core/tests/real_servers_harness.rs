@@ -28,7 +28,7 @@ async fn delivers_the_bytes_that_were_sent_with_a_token_by_client_secret() {
     let servers = start().await;
     let token = token_by_secret(&servers, &servers.identity.send_scope).await;
     assert_eq!(text(&claims(&token), "aud"), servers.identity.audience);
-    let mut smtp = Smtp::connect(&servers).await;
+    let mut smtp = Smtp::connect(servers.smtp, &servers.ca_pem).await;
     assert!(
         smtp.capabilities.contains("AUTH XOAUTH2 OAUTHBEARER"),
         "{}",
@@ -62,7 +62,7 @@ async fn refuses_what_entitles_nobody_to_send() {
         (mailbox, &read_only),
         (&SOMEONE.to_owned(), &token),
     ] {
-        let mut smtp = Smtp::connect(&servers).await;
+        let mut smtp = Smtp::connect(servers.smtp, &servers.ca_pem).await;
         let challenge = smtp.authenticate(user, token).await;
         let challenge = BASE64_STANDARD
             .decode(challenge.trim().strip_prefix("334 ").unwrap())
@@ -80,11 +80,31 @@ async fn refuses_what_entitles_nobody_to_send() {
 
 #[tokio::test]
 #[ignore = "needs root, Postfix, Dovecot 2.3, Node.js and oidc-provider"]
+async fn dovecot_takes_a_token_only_on_a_line_of_its_own() {
+    let servers = start().await;
+    let mailbox = &servers.identity.mailbox;
+    let token = token_by_secret(&servers, &servers.identity.send_scope).await;
+    let mut smtp = Smtp::connect(servers.dovecot_smtp, &servers.ca_pem).await;
+
+    let on_one_line = smtp.authenticate(mailbox, &token).await;
+    let challenge = smtp.command("AUTH XOAUTH2").await;
+    let on_its_own_line = smtp.command(&xoauth2(mailbox, &token)).await;
+    smtp.send(mailbox, "reader@example.test", MAIL).await;
+    let [delivered] = servers.delivered(1).await.try_into().unwrap();
+
+    assert_eq!(on_one_line, "500 5.5.2 Line too long\r\n");
+    assert_eq!(challenge, "334 \r\n");
+    assert_eq!(on_its_own_line, "235 2.7.0 Logged in.\r\n");
+    assert_eq!(String::from_utf8(as_sent(&delivered)).unwrap(), MAIL);
+}
+
+#[tokio::test]
+#[ignore = "needs root, Postfix, Dovecot 2.3, Node.js and oidc-provider"]
 async fn refuses_other_senders_and_unknown_recipients_and_returns_what_it_cannot_deliver() {
     let servers = start().await;
     let mailbox = &servers.identity.mailbox;
     let token = token_by_secret(&servers, &servers.identity.send_scope).await;
-    let mut smtp = Smtp::connect(&servers).await;
+    let mut smtp = Smtp::connect(servers.smtp, &servers.ca_pem).await;
     smtp.authenticate(mailbox, &token).await;
 
     smtp.command("MAIL FROM:<someone@example.test>").await;
@@ -147,7 +167,7 @@ async fn signs_a_person_in_by_device_code_and_takes_each_refresh_token_once() {
     );
     assert_eq!(text(&again, "error"), "invalid_grant");
     for token in [&first, &second] {
-        let mut smtp = Smtp::connect(&servers).await;
+        let mut smtp = Smtp::connect(servers.smtp, &servers.ca_pem).await;
         let answer = smtp
             .authenticate(&identity.mailbox, text(token, "access_token"))
             .await;
@@ -234,16 +254,13 @@ struct Smtp {
 }
 
 impl Smtp {
-    async fn connect(servers: &RealServers) -> Self {
-        let mut plain = BufReader::new(TcpStream::connect(servers.smtp).await.unwrap());
+    async fn connect(server: SocketAddr, ca_pem: &str) -> Self {
+        let mut plain = BufReader::new(TcpStream::connect(server).await.unwrap());
         read_reply(&mut plain).await;
         exchange(&mut plain, "EHLO client.example.test").await;
-        assert_eq!(
-            exchange(&mut plain, "STARTTLS").await,
-            "220 2.0.0 Ready to start TLS\r\n"
-        );
+        assert!(exchange(&mut plain, "STARTTLS").await.starts_with("220 "));
         let name = ServerName::try_from("localhost").unwrap();
-        let stream = trusting(&servers.ca_pem)
+        let stream = trusting(ca_pem)
             .connect(name, plain.into_inner())
             .await
             .unwrap();
@@ -256,32 +273,30 @@ impl Smtp {
     }
 
     async fn authenticate(&mut self, user: &str, token: &str) -> String {
-        let response =
-            BASE64_STANDARD.encode(format!("user={user}\x01auth=Bearer {token}\x01\x01"));
-        self.command(&format!("AUTH XOAUTH2 {response}")).await
+        self.command(&format!("AUTH XOAUTH2 {}", xoauth2(user, token)))
+            .await
     }
 
     async fn send(&mut self, from: &str, to: &str, mail: &str) {
-        assert_eq!(
-            self.command(&format!("MAIL FROM:<{from}>")).await,
-            "250 2.1.0 Ok\r\n"
-        );
-        assert_eq!(
-            self.command(&format!("RCPT TO:<{to}>")).await,
-            "250 2.1.5 Ok\r\n"
-        );
-        assert!(self.command("DATA").await.starts_with("354 "));
         let stuffed = mail.replace("\r\n.", "\r\n..");
-        assert!(
-            self.command(&format!("{stuffed}."))
-                .await
-                .starts_with("250 2.0.0 Ok: queued as ")
-        );
+        for (command, code) in [
+            (format!("MAIL FROM:<{from}>"), "250 "),
+            (format!("RCPT TO:<{to}>"), "250 "),
+            ("DATA".to_owned(), "354 "),
+            (format!("{stuffed}."), "250 "),
+        ] {
+            let reply = self.command(&command).await;
+            assert!(reply.starts_with(code), "{command}: {reply}");
+        }
     }
 
     async fn command(&mut self, line: &str) -> String {
         exchange(&mut self.stream, line).await
     }
+}
+
+fn xoauth2(user: &str, token: &str) -> String {
+    BASE64_STANDARD.encode(format!("user={user}\x01auth=Bearer {token}\x01\x01"))
 }
 
 async fn exchange(

@@ -1,30 +1,24 @@
-//! The mail server's certificate and the authority that signed it, made for one run and trusted by nothing else.
+//! The mail servers' certificate and the authority that signed it, made for one run. Nothing else trusts them.
+
+use std::fs;
+use std::io;
+use std::path::Path;
 
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 
-/// In PEM.
-pub(crate) struct Certificates {
-    pub(crate) ca_pem: String,
-    /// The key, then the certificate, as Postfix's `smtpd_tls_chain_files` wants them.
-    pub(crate) server_chain_pem: String,
-}
-
-impl Certificates {
-    /// For a mail server that is reached as `localhost` or `127.0.0.1`.
-    pub(crate) fn generate() -> Self {
-        let authority =
-            CertifiedIssuer::self_signed(authority(), KeyPair::generate().unwrap()).unwrap();
-        let key = KeyPair::generate().unwrap();
-        let names = ["localhost".to_owned(), "127.0.0.1".to_owned()];
-        let certificate = CertificateParams::new(names)
-            .unwrap()
-            .signed_by(&key, &authority)
-            .unwrap();
-        Self {
-            ca_pem: authority.pem(),
-            server_chain_pem: key.serialize_pem() + &certificate.pem(),
-        }
-    }
+/// Writes key and certificate of a server that is reached as `localhost` or `127.0.0.1` to `path`, and returns the
+/// authority's certificate. All of it is PEM.
+pub(crate) fn create(path: &Path) -> io::Result<String> {
+    let authority =
+        CertifiedIssuer::self_signed(authority(), KeyPair::generate().unwrap()).unwrap();
+    let key = KeyPair::generate().unwrap();
+    let names = ["localhost".to_owned(), "127.0.0.1".to_owned()];
+    let certificate = CertificateParams::new(names)
+        .unwrap()
+        .signed_by(&key, &authority)
+        .unwrap();
+    fs::write(path, key.serialize_pem() + &certificate.pem())?;
+    Ok(authority.pem())
 }
 
 fn authority() -> CertificateParams {

@@ -1,9 +1,7 @@
-//! Writes the servers' configuration files from their templates, readable for the users the servers run as.
+//! What the configuration of every server is made with: templates, free ports and the user the mail belongs to.
 
-use std::fs::{self, Permissions};
 use std::io;
-use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 
 /// Puts each value in the place of its `@name@`.
 pub(crate) fn fill(template: &str, values: &[(&str, &str)]) -> String {
@@ -14,13 +12,10 @@ pub(crate) fn fill(template: &str, values: &[(&str, &str)]) -> String {
         })
 }
 
-/// Creates a folder, and those above it, that every user may enter.
-pub(crate) fn create_folder(path: &Path) -> io::Result<()> {
-    fs::create_dir_all(path)?;
-    open_to_all(path)
+/// The servers take no port 0, so this is one that was free a moment ago.
+pub(crate) fn free_address() -> io::Result<SocketAddr> {
+    TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()
 }
 
-/// Lets every user enter and read the folder, whatever the umask.
-pub(crate) fn open_to_all(folder: &Path) -> io::Result<()> {
-    fs::set_permissions(folder, Permissions::from_mode(0o755))
-}
+/// The number of the user `nobody` and of the group `nogroup`, who own the mail.
+pub(crate) const NOBODY: u32 = 65534;

@@ -21,32 +21,43 @@ pub(crate) async fn wait_for(maildir: &Path, count: usize) -> Vec<Vec<u8>> {
     }
 }
 
-/// The mail as the sender sent it: without the trace headers that Postfix put before it, and with CRLF line ends, which
-/// a Maildir keeps as LF. A mail that was sent without a last line end has got one.
+/// The mail as the sender sent it: without the trace headers that the servers put before it, and with CRLF line ends,
+/// which a Maildir keeps as LF. A mail that was sent without a last line end has got one.
 ///
 /// # Panics
-/// If the mail does not begin with exactly those headers.
+/// If the mail does not begin with those headers.
 pub(crate) fn as_sent(delivered: &[u8]) -> Vec<u8> {
     let mut rest = delivered;
-    for name in TRACE_HEADERS {
-        rest = without_header(rest, name);
+    for name in DELIVERY_HEADERS {
+        let (header, after) = split_header(rest);
+        assert!(
+            header.starts_with(name),
+            "the mail begins with {header:?}, not with {name}"
+        );
+        rest = after;
     }
-    let lines: Vec<&[u8]> = rest.split(|byte| *byte == b'\n').collect();
-    lines.join(b"\r\n".as_slice())
+    let mut hops = 0;
+    while let (header, after) = split_header(rest)
+        && header.starts_with("Received: ")
+        && header.contains(SERVER_NAME)
+    {
+        hops += 1;
+        rest = after;
+    }
+    assert!(hops > 0, "no server has left a trace in the mail");
+    rest.split(|byte| *byte == b'\n')
+        .collect::<Vec<_>>()
+        .join(b"\r\n".as_slice())
 }
 
-/// `mail` after its first header, which is called `name`, with the lines that continue it.
-fn without_header<'a>(mail: &'a [u8], name: &str) -> &'a [u8] {
-    let start = String::from_utf8_lossy(mail.split(|byte| *byte == b'\n').next().unwrap());
-    assert!(
-        start.starts_with(name),
-        "the mail begins with {start:?}, not with {name}"
-    );
+/// The first header, with the lines that continue it, and what comes after.
+fn split_header(mail: &[u8]) -> (String, &[u8]) {
     let end = mail
         .windows(2)
         .position(|pair| matches!(pair, [b'\n', next] if !matches!(next, b' ' | b'\t')))
-        .expect("a mail has a body");
-    mail.get(end + 1..).unwrap()
+        .map_or(mail.len(), |line_end| line_end + 1);
+    let (header, rest) = mail.split_at(end);
+    (String::from_utf8_lossy(header).into_owned(), rest)
 }
 
 fn read(maildir: &Path) -> Vec<Vec<u8>> {
@@ -61,13 +72,11 @@ fn read(maildir: &Path) -> Vec<Vec<u8>> {
         .collect()
 }
 
-/// What Postfix's virtual delivery writes before a mail it took by SMTP, in this order.
-const TRACE_HEADERS: [&str; 4] = [
-    "Return-Path: ",
-    "X-Original-To: ",
-    "Delivered-To: ",
-    "Received: ",
-];
+/// What Postfix's virtual delivery writes before every mail, in this order.
+const DELIVERY_HEADERS: [&str; 3] = ["Return-Path: ", "X-Original-To: ", "Delivered-To: "];
+
+/// How the servers call themselves in the `Received` headers that follow: one, or two if the mail came by Dovecot.
+const SERVER_NAME: &str = "by mail.example.test ";
 
 const DELIVERY_DEADLINE: Duration = Duration::from_secs(20);
 const POLL_INTERVAL: Duration = Duration::from_millis(10);

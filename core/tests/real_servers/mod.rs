@@ -16,13 +16,14 @@ mod requirements;
 mod server_process;
 
 use std::fmt;
+use std::fs::{self, Permissions};
+use std::io;
 use std::net::SocketAddr;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use tempfile::TempDir;
 
-use self::certificate::Certificates;
-use self::configuration::open_to_all;
 use self::dovecot::Dovecot;
 pub(crate) use self::mailbox::as_sent;
 pub(crate) use self::oidc_provider::{Identity, http_client};
@@ -35,7 +36,9 @@ pub(crate) struct RealServers {
     pub(crate) identity: Identity,
     /// Postfix's submission service: STARTTLS, then XOAUTH2 or OAUTHBEARER.
     pub(crate) smtp: SocketAddr,
-    /// The authority that signed the mail server's certificate for `localhost` and `127.0.0.1`.
+    /// Dovecot's submission service, the same but for its answers and for refusing commands of more than 512 octets.
+    pub(crate) dovecot_smtp: SocketAddr,
+    /// The authority that signed the mail servers' certificate for `localhost` and `127.0.0.1`.
     pub(crate) ca_pem: String,
     postfix: Postfix,
     _dovecot: Dovecot,
@@ -56,22 +59,18 @@ impl RealServers {
     /// Starts the servers and returns when all of them accept connections, in about a second.
     pub(crate) async fn start() -> Result<Self, Unavailable> {
         let postfix_daemons = requirements::check()?;
-        let folder = temporary_folder()?;
-        let certificates = Certificates::generate();
+        let folder = temporary_folder()
+            .map_err(|error| Unavailable::did_not_start("a temporary folder", error))?;
+        let ca_pem = certificate::create(&folder.path().join("mail-server.pem"))
+            .map_err(|error| Unavailable::did_not_start("a certificate", error))?;
         let (identity, oidc_provider) = oidc_provider::start().await?;
-        let dovecot = Dovecot::start(folder.path(), &identity).await?;
-        let postfix = Postfix::start(
-            folder.path(),
-            &postfix_daemons,
-            &certificates,
-            dovecot.auth_socket(),
-            &identity.mailbox,
-        )
-        .await?;
+        let postfix = Postfix::start(&postfix_daemons, folder.path(), &identity.mailbox).await?;
+        let dovecot = Dovecot::start(folder.path(), &identity, postfix.relay).await?;
         Ok(Self {
-            smtp: postfix.address,
-            ca_pem: certificates.ca_pem,
             identity,
+            smtp: postfix.submission,
+            dovecot_smtp: dovecot.submission,
+            ca_pem,
             postfix,
             _dovecot: dovecot,
             _oidc_provider: oidc_provider,
@@ -117,11 +116,9 @@ impl fmt::Display for Unavailable {
     }
 }
 
-/// A folder that Postfix's unprivileged daemons may enter.
-fn temporary_folder() -> Result<TempDir, Unavailable> {
-    let folder = TempDir::with_prefix("mailbearer-real-servers-")
-        .map_err(|error| Unavailable::did_not_start("the temporary folder", error))?;
-    open_to_all(folder.path())
-        .map_err(|error| Unavailable::did_not_start("the temporary folder", error))?;
+/// A folder that the unprivileged users of the servers may enter.
+fn temporary_folder() -> io::Result<TempDir> {
+    let folder = TempDir::with_prefix("mailbearer-real-servers-")?;
+    fs::set_permissions(folder.path(), Permissions::from_mode(0o755))?;
     Ok(folder)
 }

@@ -4,47 +4,45 @@
 use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::SystemTime;
 
 use super::Unavailable;
-use super::certificate::Certificates;
-use super::configuration::{create_folder, fill};
+use super::configuration::{NOBODY, fill, free_address};
 use super::server_process::ServerProcess;
 
 /// Running until dropped.
 pub(crate) struct Postfix {
-    /// The submission service.
-    pub(crate) address: SocketAddr,
+    /// The submission service: STARTTLS, then a token.
+    pub(crate) submission: SocketAddr,
+    /// Takes mail from this machine as it is, for servers that have checked the token themselves.
+    pub(crate) relay: SocketAddr,
     maildir: PathBuf,
     _process: ServerProcess,
 }
 
 impl Postfix {
-    /// Starts the Postfix in `daemons` with its files in `folder`. It asks `auth_socket` who may send, and lets
-    /// them send as `mailbox` only.
+    /// Starts the Postfix in `daemons` with its files in `folder`. Who signs in may send as `mailbox` only.
     pub(crate) async fn start(
-        folder: &Path,
         daemons: &Path,
-        certificates: &Certificates,
-        auth_socket: &Path,
+        folder: &Path,
         mailbox: &str,
     ) -> Result<Self, Unavailable> {
         let did_not_start = |error| Unavailable::did_not_start("postfix", error);
-        let address = free_address().map_err(did_not_start)?;
+        let submission = free_address().map_err(did_not_start)?;
+        let relay = free_address().map_err(did_not_start)?;
         let values = [
             ("run", &*folder.to_string_lossy()),
-            ("auth_socket", &auth_socket.to_string_lossy()),
             ("mail_uid", &NOBODY.to_string()),
             ("mailbox", mailbox),
-            ("port", &address.port().to_string()),
+            ("submission_port", &submission.port().to_string()),
+            ("relay_port", &relay.port().to_string()),
         ];
-        write_files(folder, &certificates.server_chain_pem, &values).map_err(did_not_start)?;
         create_folders(folder).map_err(did_not_start)?;
-        let configuration = folder.join("postfix");
-        let master = daemons.join("master");
+        write_configuration(&folder.join("postfix"), &values).map_err(did_not_start)?;
+        let (master, configuration) = (daemons.join("master"), folder.join("postfix"));
         let command = [
             master.as_os_str(),
             OsStr::new("-s"),
@@ -54,7 +52,8 @@ impl Postfix {
         let ready = |line: &str| line.contains("daemon started").then_some(());
         let (process, ()) = ServerProcess::start("postfix", &command, ready).await?;
         Ok(Self {
-            address,
+            submission,
+            relay,
             maildir: folder.join("mail/inbox"),
             _process: process,
         })
@@ -66,23 +65,18 @@ impl Postfix {
     }
 }
 
-fn write_files(folder: &Path, chain_pem: &str, values: &[(&str, &str)]) -> io::Result<()> {
-    fs::write(folder.join("mail-server.pem"), chain_pem)?;
-    let postfix = folder.join("postfix");
-    create_folder(&postfix)?;
+fn write_configuration(folder: &Path, values: &[(&str, &str)]) -> io::Result<()> {
     let master = fill(include_str!("config/master.cf"), values);
-    fs::write(postfix.join("master.cf"), master)?;
+    fs::write(folder.join("master.cf"), master)?;
     let main = fill(include_str!("config/main.cf"), values);
-    fs::write(postfix.join("main.cf"), main)?;
+    fs::write(folder.join("main.cf"), main)?;
     // Postfix takes a new file for one that is still being written, and waits for two seconds.
-    File::options()
-        .write(true)
-        .open(postfix.join("main.cf"))?
-        .set_modified(SystemTime::UNIX_EPOCH)
+    let main = File::options().write(true).open(folder.join("main.cf"))?;
+    main.set_modified(SystemTime::UNIX_EPOCH)
 }
 
+/// Makes the folders that Postfix expects, with the owners and permissions it demands of them.
 fn create_folders(folder: &Path) -> io::Result<()> {
-    create_folder(&folder.join("queue"))?;
     for (owner, mode, names) in FOLDERS {
         let made = Command::new("install")
             .current_dir(folder)
@@ -98,14 +92,9 @@ fn create_folders(folder: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Postfix takes no port 0, so this is one that was free a moment ago.
-fn free_address() -> io::Result<SocketAddr> {
-    TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()
-}
-
 /// What Postfix expects to find: the user and group it demands, the permissions, and the folders.
 const FOLDERS: &[((&str, &str), &str, &[&str])] = &[
-    (("root", "root"), "755", &["queue/pid"]),
+    (("root", "root"), "755", &["postfix", "queue", "queue/pid"]),
     (("postfix", "root"), "700", QUEUE_FOLDERS),
     (("postfix", "postdrop"), "710", &["queue/public"]),
     (("postfix", "postdrop"), "730", &["queue/maildrop"]),
@@ -126,6 +115,3 @@ const QUEUE_FOLDERS: &[&str] = &[
     "queue/saved",
     "queue/trace",
 ];
-
-/// The number of the user `nobody` and of the group `nogroup`, to whom the mail is delivered.
-const NOBODY: u32 = 65534;

@@ -14,16 +14,14 @@ pub(crate) const OIDC_FOLDER: &str =
 
 /// Returns the folder of Postfix's daemons when everything is there, or else says in full what is missing.
 pub(crate) fn check() -> Result<PathBuf, Unavailable> {
-    let mut missing = Vec::new();
-    let mut note = |found: Result<(), String>| missing.extend(found.err());
-    note(root());
-    note(dovecot());
-    note(node());
-    let postfix = postfix();
-    note(postfix.as_ref().map(drop).map_err(Clone::clone));
-    match postfix {
-        Ok(daemons) if missing.is_empty() => Ok(daemons),
-        _ => Err(Unavailable::Missing(missing)),
+    match (root(), postfix(), dovecot(), node()) {
+        (Ok(()), Ok(daemons), Ok(()), Ok(())) => Ok(daemons),
+        (root, postfix, dovecot, node) => {
+            let missing = [root.err(), postfix.err(), dovecot.err(), node.err()];
+            Err(Unavailable::Missing(
+                missing.into_iter().flatten().collect(),
+            ))
+        }
     }
 }
 
@@ -38,23 +36,29 @@ fn postfix() -> Result<PathBuf, String> {
     output_of("postconf", &["-d", "-h", "daemon_directory"])
         .map(|folder| PathBuf::from(folder.trim()))
         .filter(|folder| folder.join("master").exists())
-        .ok_or_else(|| "Postfix: the Debian package postfix".to_owned())
+        .ok_or_else(|| {
+            "Postfix, with `postconf` on the PATH: the Debian package postfix".to_owned()
+        })
 }
 
 fn dovecot() -> Result<(), String> {
-    match output_of("dovecot", &["--version"]) {
-        Some(version) if version.starts_with("2.3.") => Ok(()),
-        Some(version) => Err(format!(
-            "Dovecot 2.3, whose configuration 2.4 no longer reads; found {}",
-            version.trim()
-        )),
-        None => Err("Dovecot 2.3: the Debian 12 package dovecot-core".to_owned()),
+    let version = output_of("dovecot", &["--version"]).unwrap_or_default();
+    if !version.starts_with("2.3.") {
+        return Err(format!(
+            "Dovecot 2.3 on the PATH: the Debian 12 package dovecot-core; found {version:?}"
+        ));
     }
+    output_of("doveconf", &["-d", "-h", "libexec_dir"])
+        .filter(|folder| Path::new(folder.trim()).join("submission-login").exists())
+        .map(drop)
+        .ok_or_else(|| {
+            "Dovecot's submission server: the Debian package dovecot-submissiond".to_owned()
+        })
 }
 
 fn node() -> Result<(), String> {
     if output_of("node", &["--version"]).is_none() {
-        return Err("Node.js 20 or later".to_owned());
+        return Err("Node.js 20 or later on the PATH".to_owned());
     }
     match Path::new(OIDC_FOLDER)
         .join("node_modules/oidc-provider/package.json")

@@ -61,9 +61,9 @@ impl Drop for ServerProcess {
     )]
     fn drop(&mut self) {
         drop(self.guard.stdin.take()); // this is the order to stop
-        let ended = self.guard.wait();
+        drop(self.guard.wait());
         if thread::panicking() {
-            eprintln!("--- {} ({ended:?})\n{}", self.name, self.output());
+            eprintln!("--- {}\n{}", self.name, self.output());
         }
     }
 }
