@@ -1,5 +1,6 @@
 //! What the configuration of every server is made with: templates, free ports and the user the mail belongs to.
 
+use std::hash::{BuildHasher, RandomState};
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 
@@ -12,10 +13,19 @@ pub(crate) fn fill(template: &str, values: &[(&str, &str)]) -> String {
         })
 }
 
-/// The servers take no port 0, so this is one that was free a moment ago.
+/// An address that is free now and likely to be free when the server, which takes no port 0, comes to listen on it: Linux
+/// gives ports below 32768 to nobody who asks for just any.
 pub(crate) fn free_address() -> io::Result<SocketAddr> {
-    TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()
+    let offset = RandomState::new().hash_one("a port");
+    (0..PORT_COUNT)
+        .map(|step| FIRST_PORT + (offset.wrapping_add(step) % PORT_COUNT) as u16)
+        .find_map(|port| TcpListener::bind((Ipv4Addr::LOCALHOST, port)).ok())
+        .ok_or_else(|| io::Error::from(io::ErrorKind::AddrInUse))?
+        .local_addr()
 }
 
 /// The number of the user `nobody` and of the group `nogroup`, who own the mail.
 pub(crate) const NOBODY: u32 = 65534;
+
+const FIRST_PORT: u16 = 20_000;
+const PORT_COUNT: u64 = 12_000;
