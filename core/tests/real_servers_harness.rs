@@ -8,13 +8,17 @@ mod real_servers;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use base64::Engine;
 use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD};
+use ring::digest::{SHA256, digest};
+use ring::rand::SystemRandom;
+use ring::signature::{RSA_PSS_SHA256, RsaKeyPair};
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::pki_types::{CertificateDer, PrivatePkcs8KeyDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWrite, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
@@ -177,6 +181,33 @@ async fn signs_a_person_in_by_device_code_and_takes_each_refresh_token_once() {
 
 #[tokio::test]
 #[ignore = "needs root, Postfix, Dovecot 2.3, Node.js and oidc-provider"]
+async fn takes_an_assertion_signed_with_the_clients_certificate_instead_of_a_secret() {
+    let servers = start().await;
+    let identity = &servers.identity;
+    let assertion = client_assertion(&servers);
+    let form = [
+        ("grant_type", "client_credentials"),
+        ("client_id", &identity.certificate_client_id),
+        (
+            "client_assertion_type",
+            "urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
+        ),
+        ("client_assertion", &assertion),
+        ("scope", &identity.send_scope),
+    ];
+    let first = post(&identity.token_url, &form).await;
+    let replayed = post(&identity.token_url, &form).await;
+
+    let mut smtp = Smtp::connect(servers.smtp, &servers.ca_pem).await;
+    let answer = smtp
+        .authenticate(&identity.mailbox, text(&first, "access_token"))
+        .await;
+    assert!(answer.starts_with("235 "), "{answer}");
+    assert_eq!(text(&replayed, "error"), "invalid_client");
+}
+
+#[tokio::test]
+#[ignore = "needs root, Postfix, Dovecot 2.3, Node.js and oidc-provider"]
 async fn leaves_neither_server_nor_file_behind() {
     let servers = start().await;
     let folder = servers.folder().to_owned();
@@ -221,6 +252,36 @@ async fn token_by_secret(servers: &RealServers, scope: &str) -> String {
         "access_token",
     )
     .to_owned()
+}
+
+/// Signed as Microsoft asks for it: PS256, with the certificate's thumbprint (RFC 7515, section 4.1.8).
+fn client_assertion(servers: &RealServers) -> String {
+    let identity = &servers.identity;
+    let certificate =
+        CertificateDer::from_pem_slice(servers.client_certificate_pem.as_bytes()).unwrap();
+    let thumbprint = BASE64_URL_SAFE_NO_PAD.encode(digest(&SHA256, &certificate));
+    let expires_at = SystemTime::now()
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .unwrap()
+        .as_secs()
+        + 60;
+    let header = json!({"alg": "PS256", "typ": "JWT", "x5t#S256": thumbprint});
+    let client = &identity.certificate_client_id;
+    let claims = json!({"iss": client, "sub": client, "aud": identity.token_url, "jti": "the only one", "exp": expires_at});
+    let signed = [header, claims]
+        .map(|part| BASE64_URL_SAFE_NO_PAD.encode(part.to_string()))
+        .join(".");
+    let key = PrivatePkcs8KeyDer::from_pem_slice(identity.certificate_key_pem.as_bytes()).unwrap();
+    let key = RsaKeyPair::from_pkcs8(key.secret_pkcs8_der()).unwrap();
+    let mut signature = vec![0; key.public().modulus_len()];
+    key.sign(
+        &RSA_PSS_SHA256,
+        &SystemRandom::new(),
+        signed.as_bytes(),
+        &mut signature,
+    )
+    .unwrap();
+    format!("{signed}.{}", BASE64_URL_SAFE_NO_PAD.encode(signature))
 }
 
 async fn post(url: &str, form: &[(&str, &str)]) -> Value {

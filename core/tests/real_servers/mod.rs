@@ -40,6 +40,8 @@ pub(crate) struct RealServers {
     pub(crate) dovecot_smtp: SocketAddr,
     /// The authority that signed the mail servers' certificate for `localhost` and `127.0.0.1`.
     pub(crate) ca_pem: String,
+    /// The certificate of [`Identity::certificate_client_id`], without the key.
+    pub(crate) client_certificate_pem: String,
     postfix: Postfix,
     _dovecot: Dovecot,
     _oidc_provider: ServerProcess,
@@ -67,6 +69,7 @@ impl RealServers {
         let postfix = Postfix::start(&postfix_daemons, folder.path(), &identity.mailbox).await?;
         let dovecot = Dovecot::start(folder.path(), &identity, postfix.relay).await?;
         Ok(Self {
+            client_certificate_pem: certificate::self_signed(&identity.certificate_key_pem),
             identity,
             smtp: postfix.submission,
             dovecot_smtp: dovecot.submission,

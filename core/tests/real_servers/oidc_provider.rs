@@ -21,6 +21,10 @@ pub(crate) struct Identity {
     /// A client that proves itself by [`client_secret`](Self::client_secret) and may use `client_credentials`.
     pub(crate) client_id: String,
     pub(crate) client_secret: String,
+    /// A client that proves itself by an assertion signed with
+    /// [`certificate_key_pem`](Self::certificate_key_pem) (RFC 7523) and may use `client_credentials`.
+    pub(crate) certificate_client_id: String,
+    pub(crate) certificate_key_pem: String,
     /// A client without a secret that may use the device code and refresh tokens.
     pub(crate) public_client_id: String,
     /// The scope without which the mail server takes no token. With `offline_access` a refresh token comes along.

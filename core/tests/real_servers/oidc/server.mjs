@@ -2,9 +2,10 @@
 // 127.0.0.1. It signs access tokens that Dovecot can check, and says in its first line of output, as JSON, what a client
 // must know. It stands for no Microsoft endpoint: paths, errors and pages are its own.
 
-import { generateKeyPairSync, randomUUID } from 'node:crypto';
+import { generateKeyPair, randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer } from 'node:http';
+import { promisify } from 'node:util';
 
 import Provider from 'oidc-provider';
 
@@ -19,13 +20,25 @@ const ROUTES = { token: '/token', device_authorization: '/device/auth', code_ver
 // oidc-provider calls URL.parse, which Node has from 22.1 on, and works on Node 20 but for that.
 URL.parse ??= (url, base) => (URL.canParse(url, base) ? new URL(url, base) : null);
 
-const { publicKey, privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
+const newKey = () => promisify(generateKeyPair)('rsa', { modulusLength: 2048 });
+const [tokenKey, certificateKey] = await Promise.all([newKey(), newKey()]);
+const pem = (key, type) => key.export({ type, format: 'pem' });
+const jwk = (key) => ({ ...key.export({ format: 'jwk' }), use: 'sig' });
 
 const confidentialClient = {
   client_id: 'mailbearer-service',
   client_secret: randomUUID(),
   grant_types: ['client_credentials'],
   token_endpoint_auth_method: 'client_secret_post',
+  redirect_uris: [],
+  response_types: [],
+};
+
+const certificateClient = {
+  client_id: 'mailbearer-certificate',
+  grant_types: ['client_credentials'],
+  token_endpoint_auth_method: 'private_key_jwt',
+  jwks: { keys: [jwk(certificateKey.publicKey)] },
   redirect_uris: [],
   response_types: [],
 };
@@ -40,8 +53,8 @@ const publicClient = {
 };
 
 const configuration = {
-  clients: [confidentialClient, publicClient],
-  jwks: { keys: [{ ...privateKey.export({ format: 'jwk' }), kid: KEY_ID, alg: 'RS256', use: 'sig' }] },
+  clients: [confidentialClient, certificateClient, publicClient],
+  jwks: { keys: [{ ...jwk(tokenKey.privateKey), kid: KEY_ID, alg: 'RS256' }] },
   routes: ROUTES,
   scopes: ['openid', 'offline_access', SEND_SCOPE, READ_SCOPE],
   features: {
@@ -87,11 +100,13 @@ console.log(JSON.stringify({
   verification_url: issuer + ROUTES.code_verification,
   client_id: confidentialClient.client_id,
   client_secret: confidentialClient.client_secret,
+  certificate_client_id: certificateClient.client_id,
+  certificate_key_pem: pem(certificateKey.privateKey, 'pkcs8'),
   public_client_id: publicClient.client_id,
   send_scope: SEND_SCOPE,
   read_scope: READ_SCOPE,
   audience: AUDIENCE,
   mailbox: MAILBOX,
   key_id: KEY_ID,
-  public_key_pem: publicKey.export({ type: 'spki', format: 'pem' }),
+  public_key_pem: pem(tokenKey.publicKey, 'spki'),
 }));
