@@ -53,6 +53,8 @@ pub enum Phase {
     Bdat,
     /// SMTP: the content has arrived completely, by DATA or BDAT.
     DataEnd,
+    /// SMTP: the mail is in the inbox, in place of the 250. Cutting here leaves the client in doubt.
+    Accepted,
     /// SMTP: QUIT.
     Quit,
     /// Identity: OpenID configuration and instance discovery.
@@ -215,6 +217,11 @@ impl Faults {
             }
         }
         None
+    }
+
+    /// Whether a fault waits at this phase.
+    pub(crate) fn wait_at(&self, at: Phase) -> bool {
+        lock(&self.pending).iter().any(|fault| fault.at == at)
     }
 
     /// Takes the delays that happen now, and the first effect that is not a delay.
