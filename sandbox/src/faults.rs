@@ -65,6 +65,8 @@ pub enum Phase {
     Authorize,
     /// Identity: the device authorization endpoint.
     Devicecode,
+    /// Identity: the instance metadata service.
+    ManagedIdentity,
     /// Identity: the token endpoint, whatever the grant.
     Token,
     /// Identity: the token endpoint, grant `device_code`.
@@ -266,7 +268,11 @@ impl Phase {
     pub fn is_smtp(self) -> bool {
         !matches!(
             self,
-            Self::Metadata | Self::Keys | Self::Authorize | Self::Devicecode
+            Self::Metadata
+                | Self::Keys
+                | Self::Authorize
+                | Self::Devicecode
+                | Self::ManagedIdentity
         ) && !self.issues_tokens()
     }
 
