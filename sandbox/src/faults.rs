@@ -53,6 +53,8 @@ pub enum Phase {
     Bdat,
     /// SMTP: the content has arrived completely, by DATA or BDAT.
     DataEnd,
+    /// SMTP: the mail is in the inbox, in place of the 250. Cutting here leaves the client in doubt.
+    Accepted,
     /// SMTP: QUIT.
     Quit,
     /// Identity: OpenID configuration and instance discovery.
@@ -63,6 +65,8 @@ pub enum Phase {
     Authorize,
     /// Identity: the device authorization endpoint.
     Devicecode,
+    /// Identity: the instance metadata service.
+    ManagedIdentity,
     /// Identity: the token endpoint, whatever the grant.
     Token,
     /// Identity: the token endpoint, grant `device_code`.
@@ -217,6 +221,11 @@ impl Faults {
         None
     }
 
+    /// Whether a fault waits at this phase.
+    pub(crate) fn wait_at(&self, at: Phase) -> bool {
+        lock(&self.pending).iter().any(|fault| fault.at == at)
+    }
+
     /// Takes the delays that happen now, and the first effect that is not a delay.
     fn draw(&self, at: Phase) -> Vec<Effect> {
         let mut pending = lock(&self.pending);
@@ -259,7 +268,11 @@ impl Phase {
     pub fn is_smtp(self) -> bool {
         !matches!(
             self,
-            Self::Metadata | Self::Keys | Self::Authorize | Self::Devicecode
+            Self::Metadata
+                | Self::Keys
+                | Self::Authorize
+                | Self::Devicecode
+                | Self::ManagedIdentity
         ) && !self.issues_tokens()
     }
 

@@ -54,6 +54,8 @@ pub use inbox::Inbox;
 pub use smtp::limits::SubmissionLimits;
 pub use summary::run;
 
+use directory::FederatedCredential;
+
 use cloud::{Addresses, Cloud, Refusals};
 use identity::Scheme;
 use identity::grants::Grants;
@@ -260,6 +262,11 @@ impl Sandbox {
         control::authorize_as(&self.cloud, url, user).map_err(SandboxError::because)
     }
 
+    /// A token as a foreign issuer gives it to a workload; good as client assertion of an application that trusts it.
+    pub fn federated_token(&self, workload: &FederatedCredential) -> String {
+        identity::federated::mint(&self.cloud, workload)
+    }
+
     /// Closes all listeners and connections, and returns when their tasks have ended.
     pub async fn shutdown(mut self) {
         self.servers.shutdown().await;
@@ -333,6 +340,8 @@ fn cloud(
     signing_key: Arc<SigningKey>,
     certificates: Certificates,
 ) -> Cloud {
+    // A new profile has to be told apart here first.
+    let Profile::WorldwideTenant = options.profile;
     let clock = SandboxClock::default();
     let random = Random::new(options.random_seed);
     let secrets = SecretLedger::default();

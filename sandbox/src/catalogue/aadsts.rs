@@ -149,8 +149,14 @@ aadsts! {
         "The provided certificate is not within its specified validity window. Certificate expiry date: {valid_until}.";
     NO_FEDERATED_CREDENTIAL = 70021, "invalid_request", 400, "",
         "No matching federated identity record found for presented assertion. Please check your federated identity credential Subject, Audience and Issuer against the presented assertion.";
+    FEDERATED_ISSUER = 700211, "invalid_client", 401, "",
+        "No matching federated identity record found for presented assertion issuer '{issuer}'. Please check your federated identity credential Subject, Audience and Issuer against the presented assertion.";
+    FEDERATED_AUDIENCE = 700212, "invalid_client", 401, "",
+        "No matching federated identity record found for presented assertion audience '{audience}'. Please check your federated identity credential Subject, Audience and Issuer against the presented assertion.";
     FEDERATED_SUBJECT = 700213, "invalid_client", 401, "",
-        "No matching federated identity record found for presented assertion subject. Please check your federated identity credential Subject, Audience and Issuer against the presented assertion.";
+        "No matching federated identity record found for presented assertion subject '{subject}'. Please check your federated identity credential Subject, Audience and Issuer against the presented assertion.";
+    FEDERATED_SIGNATURE = 50013, "invalid_client", 401, "",
+        "Assertion failed signature validation. [Reason - The key was not found.]";
     SINGLE_TENANT_APPLICATION = 50194, "invalid_request", 400, "",
         "Application '{client_id}'({application}) is not configured as a multi-tenant application. Usage of the /common endpoint is not supported for such apps created after '10/15/2018'. Use a tenant-specific endpoint or configure the application to be multi-tenant.";
 

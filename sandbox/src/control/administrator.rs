@@ -6,12 +6,12 @@ use axum::routing::{delete, get, patch, post};
 use axum::{Json, Router};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{Answer, Control, Failure, done, to_json};
 use crate::directory::{
-    Application, ClientSecret, ExchangeServicePrincipal, MailboxPermission, RefusedAddress,
-    RoleAssignment, Snapshot, Tenant, User,
+    Application, ClientSecret, ExchangeServicePrincipal, FederatedCredential, MailboxPermission,
+    RefusedAddress, RoleAssignment, Snapshot, Tenant, User,
 };
 use crate::identity;
 
@@ -44,6 +44,7 @@ pub(super) fn routes() -> Router<Control> {
         )
         .route("/sandbox/role-assignments", post(assign_role))
         .route("/sandbox/refused-recipients", post(refuse_recipient))
+        .route("/sandbox/federated-tokens", post(federated_token))
 }
 
 async fn snapshot(State(control): State<Control>) -> Json<Snapshot> {
@@ -179,6 +180,13 @@ async fn refuse_recipient(
 ) -> Answer {
     control.cloud.directory.refuse_recipient(refused.clone());
     to_json(refused)
+}
+
+async fn federated_token(
+    State(control): State<Control>,
+    Json(workload): Json<FederatedCredential>,
+) -> Answer {
+    to_json(json!({"token": identity::federated::mint(&control.cloud, &workload)}))
 }
 
 /// The current value with the given fields changed.

@@ -26,12 +26,13 @@
 //! | `POST /sandbox/devices/approve` | `{"user_code", "user"}` |
 //! | `POST /sandbox/devices/decline` | `{"user_code"}` |
 //! | `POST /sandbox/authorize` | `{"url", "user"}`: goes through the pages of an authorization request as a person who agrees; answers `{"location"}` |
+//! | `POST /sandbox/federated-tokens` | `{"issuer", "subject", "audience"}`: a workload's token of that issuer; answers `{"token"}` |
 //! | `GET, DELETE /sandbox/mails` | the received mails with envelope, claims and `mime_base64`; forgets them |
 //! | `GET /sandbox/refusals` | why Exchange refused sign-ins, which it tells no client |
 //! | `GET /sandbox/clock` | `{"now_unix_ms"}` |
 //! | `POST /sandbox/clock/advance` | `{"seconds"}` |
 //!
-//! Errors are answered with status 400 or 404 and `{"error": text}`.
+//! Errors are answered with status 400 or 404 and `{"error": text}`; a body of another shape with 415 or 422 and plain text.
 
 use std::path::PathBuf;
 use std::sync::Arc;

@@ -31,6 +31,10 @@ pub struct Application {
     pub secrets: Vec<ClientSecret>,
     /// Uploaded certificates, PEM.
     pub certificates: Vec<String>,
+    /// Trust in tokens of other issuers.
+    pub federated_credentials: Vec<FederatedCredential>,
+    /// This is a managed identity: no registration, only an enterprise application, with tokens from the metadata service.
+    pub managed_identity: bool,
     /// Delegated permissions an administrator consented to for everyone, such as `https://outlook.office.com/SMTP.Send`.
     pub delegated_permissions: Vec<String>,
     /// Application permissions an administrator consented to, such as `https://outlook.office365.com/SMTP.SendAsApp`.
@@ -52,10 +56,24 @@ impl Default for Application {
             redirect_uris: Vec::new(),
             secrets: Vec::new(),
             certificates: Vec::new(),
+            federated_credentials: Vec::new(),
+            managed_identity: false,
             delegated_permissions: Vec::new(),
             application_permissions: Vec::new(),
         }
     }
+}
+
+/// A federated identity credential; all three parts are compared literally.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FederatedCredential {
+    /// The `iss` of the token.
+    pub issuer: String,
+    /// The `sub` of the token.
+    pub subject: String,
+    /// The `aud` of the token, usually `api://AzureADTokenExchange`.
+    pub audience: String,
 }
 
 /// A redirect URI and the platform it was registered under.

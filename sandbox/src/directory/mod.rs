@@ -14,7 +14,7 @@ pub mod seed;
 mod tenant;
 mod user;
 
-pub use application::{Application, ClientSecret, Platform, RedirectUri};
+pub use application::{Application, ClientSecret, FederatedCredential, Platform, RedirectUri};
 pub use exchange::{ExchangeServicePrincipal, MailboxPermission, MailboxRight, RoleAssignment};
 pub use tenant::{BasicSmtpAuth, Tenant};
 pub use user::User;
@@ -231,6 +231,19 @@ impl Directory {
             .iter()
             .find(|known| known.client_id.eq_ignore_ascii_case(client_id))
             .cloned()
+    }
+
+    /// The managed identity with this client id, or the first one there is.
+    pub(crate) fn managed_identity(&self, client_id: Option<&str>) -> Option<Application> {
+        let state = lock(&self.state);
+        let mut identities = state
+            .applications
+            .iter()
+            .filter(|known| known.managed_identity);
+        let wanted = |known: &&Application| {
+            client_id.is_none_or(|wanted| known.client_id.eq_ignore_ascii_case(wanted))
+        };
+        identities.find(wanted).cloned()
     }
 
     /// The person or mailbox that receives mail for this address.

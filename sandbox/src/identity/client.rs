@@ -1,5 +1,5 @@
 //! How a client proves which application it is: not at all, by secret, or by an assertion signed with its certificate.
-//! Federated assertions of other issuers are not supported: they are refused as having no matching credential.
+//! Assertions of other issuers are in `federated`.
 
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
@@ -9,6 +9,7 @@ use serde_json::Value;
 use x509_parser::pem::Pem;
 
 use super::authority::about;
+use super::federated;
 use super::jwt::Jwt;
 use super::refusal::Refusal;
 use super::request::{Caller, Form};
@@ -73,7 +74,7 @@ fn check_assertion(
             .is_some_and(|value| value.eq_ignore_ascii_case(&application.client_id))
     };
     if !is_own("iss") && !is_own("sub") {
-        return Err(Refusal::from(&aadsts::NO_FEDERATED_CREDENTIAL));
+        return federated::check(cloud, application, &jwt);
     }
     if !is_own("iss") || !is_own("sub") {
         return Err(Refusal::from(&aadsts::ASSERTION_SUBJECT));
@@ -151,7 +152,7 @@ fn check_validity(cloud: &Cloud, certificate: &UploadedCertificate) -> Result<()
     Err(Refusal::from(&aadsts::CERTIFICATE_EXPIRED).with("valid_until", expiry))
 }
 
-fn check_times(cloud: &Cloud, jwt: &Jwt<'_>) -> Result<(), Refusal> {
+pub(super) fn check_times(cloud: &Cloud, jwt: &Jwt<'_>) -> Result<(), Refusal> {
     let now = cloud.clock.now_unix_seconds();
     let begins = jwt
         .seconds("nbf")

@@ -17,11 +17,13 @@ mod authority;
 mod authorize;
 mod client;
 pub(crate) mod device_code;
+pub(crate) mod federated;
 pub(crate) mod grants;
 mod interaction;
 mod issue;
 pub(crate) mod jwt;
 pub(crate) mod keys;
+mod managed_identity;
 mod metadata;
 mod pages;
 mod policy;
@@ -72,6 +74,10 @@ pub(crate) fn router(cloud: Arc<Cloud>, scheme: Scheme) -> Router {
         .route(
             "/devicelogin",
             get(interaction::device_login).post(interaction::enter_code),
+        )
+        .route(
+            "/metadata/identity/oauth2/token",
+            get(managed_identity::endpoint),
         )
         .route("/error", get(metadata::error_page))
         .route(

@@ -170,8 +170,10 @@ impl Session {
 
     /// The reply a fault demands at this phase.
     pub(super) async fn strike(&mut self, phase: Phase) -> io::Result<Option<String>> {
-        // A stalled or delayed client must at least have seen the earlier replies.
-        self.wire.flush().await?;
+        if self.cloud.faults.wait_at(phase) {
+            // A delayed, stalled or cut client must at least have seen the earlier replies.
+            self.wire.flush().await?;
+        }
         match self.cloud.faults.strike(phase).await {
             Some(Effect::Named(name)) => {
                 Ok(Reply::named(&name).map(|reply| self.voice.say(&self.cloud, reply, &[])))

@@ -29,6 +29,15 @@ pub(super) struct Transaction {
     pub(super) chunks: Option<Vec<u8>>,
 }
 
+impl Transaction {
+    /// Whether addresses and header fields may be in UTF-8 (RFC 6531).
+    pub(super) fn is_international(&self) -> bool {
+        self.parameters
+            .iter()
+            .any(|parameter| parameter.eq_ignore_ascii_case("SMTPUTF8"))
+    }
+}
+
 /// A message, and the session it came by.
 #[derive(Debug)]
 pub(super) struct Submission<'a> {

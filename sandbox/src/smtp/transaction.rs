@@ -58,74 +58,71 @@ impl Session {
     }
 
     pub(super) async fn rcpt(&mut self, path: PathAndParameters) -> Outcome {
-        if let Some(effect) = self.strike(Phase::Rcpt).await? {
-            self.refuse_recipient(&path.address, &effect);
-            return self.say(&effect);
-        }
-        let Some(transaction) = &mut self.transaction else {
-            return self.answer(&replies::NEED_MAIL_COMMAND);
+        let fault = self.strike(Phase::Rcpt).await?;
+        let Some(mut transaction) = self.transaction.take() else {
+            let need_mail = || {
+                self.voice
+                    .say(&self.cloud, &replies::NEED_MAIL_COMMAND, &[])
+            };
+            let reply = fault.unwrap_or_else(need_mail);
+            return self.say(&reply);
         };
-        let international = transaction
-            .parameters
-            .iter()
-            .any(|parameter| parameter.eq_ignore_ascii_case("SMTPUTF8"));
-        let too_many =
-            transaction.accepted.len() >= self.cloud.limits.allowed().recipients_per_message;
-        if path.unknown_parameter(&["NOTIFY", "ORCPT"]).is_some() {
-            return self.answer(&replies::INVALID_ARGUMENTS);
-        }
-        if is_permitted_address(&path.address, international) && !too_many {
-            if let Some(refusal) = self.recipient_refusal(&path.address) {
-                self.refuse_recipient(&path.address, &refusal);
-                return self.say(&refusal);
+        let refusal = fault.or_else(|| self.recipient_refusal(&transaction, &path));
+        let reply = match refusal {
+            Some(reply) => {
+                let (address, reply) = (path.address, reply);
+                transaction.refused.push(RefusedRecipient {
+                    address,
+                    reply: reply.clone(),
+                });
+                reply
             }
-            if let Some(transaction) = &mut self.transaction {
+            None => {
                 transaction.accepted.push(path.address);
+                self.voice.say(&self.cloud, &replies::RECIPIENT_OK, &[])
             }
-            return self.answer(&replies::RECIPIENT_OK);
-        }
-        let reply = if too_many {
-            &replies::TOO_MANY_RECIPIENTS
-        } else {
-            &replies::INVALID_RECIPIENT_ADDRESS
         };
-        let refusal = self.voice.say(&self.cloud, reply, &[]);
-        self.refuse_recipient(&path.address, &refusal);
-        self.say(&refusal)
+        self.transaction = Some(transaction);
+        self.say(&reply)
     }
 
-    /// What a sound recipient is refused with: a reply set for it, or that it is unknown in one of our domains.
-    fn recipient_refusal(&self, address: &str) -> Option<String> {
-        let blanks = [("recipient", address)];
-        if let Some(set) = self.cloud.directory.recipient_refusal(address) {
-            return Some(
-                Reply::named(&set).map_or(set, |reply| self.voice.say(&self.cloud, reply, &blanks)),
-            );
-        }
-        let (_, domain) = address.rsplit_once('@')?;
-        let is_ours = self
-            .cloud
-            .directory
+    fn recipient_refusal(
+        &self,
+        transaction: &Transaction,
+        path: &PathAndParameters,
+    ) -> Option<String> {
+        let allowed = self.cloud.limits.allowed().recipients_per_message;
+        let reply = if path.unknown_parameter(&["NOTIFY", "ORCPT"]).is_some() {
+            &replies::INVALID_ARGUMENTS
+        } else if transaction.accepted.len() >= allowed {
+            &replies::TOO_MANY_RECIPIENTS
+        } else if !is_permitted_address(&path.address, transaction.is_international()) {
+            &replies::INVALID_RECIPIENT_ADDRESS
+        } else if let Some(set) = self.cloud.directory.recipient_refusal(&path.address) {
+            match Reply::named(&set) {
+                Some(reply) => reply,
+                None => return Some(set),
+            }
+        } else if self.is_missing(&path.address) {
+            &replies::RECIPIENT_NOT_FOUND
+        } else {
+            return None;
+        };
+        let blanks = [("recipient", path.address.as_str())];
+        Some(self.voice.say(&self.cloud, reply, &blanks))
+    }
+
+    /// Whether the address is in one of our domains, and no mailbox has it.
+    fn is_missing(&self, address: &str) -> bool {
+        let directory = &self.cloud.directory;
+        let domain = address.rsplit_once('@').map_or("", |(_, domain)| domain);
+        let is_ours = directory
             .tenant(domain)
             .is_some_and(|tenant| tenant.accepts(domain));
-        let exists = self
-            .cloud
-            .directory
-            .user(address)
-            .is_some_and(|user| user.has_mailbox());
-        (is_ours && !exists).then(|| {
-            self.voice
-                .say(&self.cloud, &replies::RECIPIENT_NOT_FOUND, &blanks)
-        })
-    }
-
-    fn refuse_recipient(&mut self, address: &str, reply: &str) {
-        if let Some(transaction) = &mut self.transaction {
-            transaction.refused.push(RefusedRecipient {
-                address: address.to_owned(),
-                reply: reply.to_owned(),
-            });
-        }
+        is_ours
+            && directory
+                .user(address)
+                .is_none_or(|user| !user.has_mailbox())
     }
 
     pub(super) async fn data(&mut self) -> Outcome {
@@ -210,6 +207,11 @@ impl Session {
             tls: self.tls.clone(),
         };
         let (reply, blanks) = submission.decide(&self.cloud);
+        if std::ptr::eq(reply, &replies::ACCEPTED)
+            && let Some(outcome) = self.struck(Phase::Accepted).await?
+        {
+            return Ok(outcome);
+        }
         let blanks: Vec<(&str, &str)> = blanks
             .iter()
             .map(|(blank, value)| (*blank, value.as_str()))

@@ -1,11 +1,13 @@
 //! The binary: starts, says where everything is, and ends when told to.
 
+use std::path::Path;
 use std::process::Stdio;
 
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 
-fn start(arguments: &[&str]) -> Child {
+/// Started with a folder of the test's own: a killed process cannot remove a temporary one.
+fn start(folder: &Path) -> Child {
     let ports = [
         "--identity-port=0",
         "--identity-tls-port=0",
@@ -14,7 +16,8 @@ fn start(arguments: &[&str]) -> Child {
     ];
     Command::new(env!("CARGO_BIN_EXE_mailbearer-sandbox"))
         .args(ports)
-        .args(arguments)
+        .arg("--folder")
+        .arg(folder)
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
         .kill_on_drop(true)
@@ -22,33 +25,40 @@ fn start(arguments: &[&str]) -> Child {
         .unwrap()
 }
 
-/// The value of a line of the summary.
-async fn read_value(child: &mut Child, name: &str) -> String {
-    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-    while let Some(line) = lines.next_line().await.unwrap() {
-        if let Some(value) = line.strip_prefix(name) {
-            return value.trim().to_owned();
-        }
-    }
-    panic!("no {name} in the summary");
-}
-
 #[tokio::test]
-async fn it_prints_where_to_connect() {
-    let mut child = start(&[]);
-    let smtp = read_value(&mut child, "smtp (STARTTLS)").await;
-    tokio::net::TcpStream::connect(smtp).await.unwrap();
-}
-
-#[tokio::test]
-async fn it_writes_the_ca_file_into_the_folder() {
+async fn it_prints_where_to_connect_and_where_the_ca_file_is() {
     let folder = tempfile::tempdir().unwrap();
-    let mut child = start(&["--folder", folder.path().to_str().unwrap()]);
-    let ca_file = read_value(&mut child, "ca file").await;
-    assert_eq!(std::path::Path::new(&ca_file), folder.path().join("ca.pem"));
+    let mut child = start(folder.path());
+    let summary = read_until(&mut child, "shared mailbox").await;
+    let value = |name: &str| {
+        summary
+            .lines()
+            .find_map(|line| line.strip_prefix(name))
+            .unwrap()
+            .trim()
+            .to_owned()
+    };
+    tokio::net::TcpStream::connect(value("smtp (STARTTLS)"))
+        .await
+        .unwrap();
+    let ca_file = value("ca file");
+    assert_eq!(Path::new(&ca_file), folder.path().join("ca.pem"));
     assert!(
         std::fs::read_to_string(ca_file)
             .unwrap()
             .starts_with("-----BEGIN CERTIFICATE-----")
     );
+}
+
+async fn read_until(child: &mut Child, last: &str) -> String {
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let mut summary = String::new();
+    while let Some(line) = lines.next_line().await.unwrap() {
+        summary += &line;
+        summary.push('\n');
+        if line.starts_with(last) {
+            break;
+        }
+    }
+    summary
 }

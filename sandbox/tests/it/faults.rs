@@ -111,6 +111,23 @@ async fn a_connection_can_be_cut_at_any_phase() {
 }
 
 #[tokio::test]
+async fn a_client_can_be_left_in_doubt_about_a_delivered_mail() {
+    let sandbox = sandbox().await;
+    let token = service_token(&sandbox).await;
+    inject(&sandbox, Phase::Accepted, Effect::Cut);
+    let mut smtp = Smtp::signed_in(&sandbox, seed::BILLING, &token).await;
+    for line in [
+        "MAIL FROM:<billing@contoso.example>",
+        "RCPT TO:<bob@contoso.example>",
+        "DATA",
+    ] {
+        smtp.command(line).await;
+    }
+    assert_eq!(smtp.command("Subject: x\r\n\r\n.").await, "");
+    assert_eq!(sandbox.inbox().len(), 1);
+}
+
+#[tokio::test]
 async fn a_421_ends_the_session() {
     let sandbox = sandbox().await;
     inject(&sandbox, Phase::Banner, named("service-not-available"));

@@ -21,3 +21,4 @@ mod smtp_access;
 mod smtp_protocol;
 mod support;
 mod tenants;
+mod workload;
