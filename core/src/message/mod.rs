@@ -1,24 +1,51 @@
-//! Mail from plain data: RFC 5322 and MIME.
-use crate::error::{Error, Result};
-use crate::model::{Bytes, Envelope, Message, ProblemKind};
+//! Mail from plain data: RFC 5322 and MIME, checked field by field, ready for a transport.
+//! Deliberately without I/O, clock or randomness: the same input gives the same octets.
+//!
+//! lettre encodes the bodies and frames the parts. The header fields are written here, because lettre's own message
+//! builder keeps one field per name, never folds an address list, and takes control characters in a field's name.
+
+mod address;
+mod attachment;
+mod body;
+mod build;
+mod custom_header;
+mod header;
+mod identifier;
+mod list_unsubscribe;
+mod media_type;
+mod one_line;
+mod raw;
+mod refusal;
+#[cfg(test)]
+mod tests;
+
+pub(crate) use build::build;
+pub(crate) use raw::raw;
+
+/// What a mail needs from the world, drawn by the caller.
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Stamp<'a> {
+    /// The time of sending, in milliseconds since 1970-01-01T00:00:00Z.
     pub(crate) now_unix_ms: i64,
+    /// 32 random hexadecimal digits, new for every mail: they make the `Message-ID` and the boundaries.
     pub(crate) id: &'a str,
+    /// The account's mailbox, the default sender.
     pub(crate) mailbox: &'a str,
 }
+
+/// A finished mail and its envelope.
+#[derive(Clone, Debug)]
 pub(crate) struct BuiltMail {
+    /// The message (RFC 5322): every line ends with CRLF and has at most 998 octets before it.
     pub(crate) mime: bytes::Bytes,
+    /// `MAIL FROM`; empty for the null reverse-path (RFC 5321 section 4.5.5).
     pub(crate) sender: String,
+    /// `RCPT TO`, at least one, each once, in the order given.
     pub(crate) recipients: Vec<String>,
+    /// `Message-ID` without angle brackets; empty when a finished message has none.
     pub(crate) message_id: String,
+    /// Whether an address or a header field needs SMTPUTF8 (RFC 6531).
     pub(crate) needs_smtputf8: bool,
+    /// Whether the message has octets above 127, which needs 8BITMIME (RFC 6152).
     pub(crate) eight_bit: bool,
-}
-pub(crate) fn build(_: &Message, s: &Stamp<'_>) -> Result<BuiltMail> {
-    let _ = (s.now_unix_ms, s.id, s.mailbox);
-    Err(Error::new(ProblemKind::Internal, "stub", "stub", "stub"))
-}
-pub(crate) fn raw(_: &Envelope, m: &Bytes, _: &str) -> Result<BuiltMail> {
-    let _ = m.shared();
-    Err(Error::new(ProblemKind::Internal, "stub", "stub", "stub"))
 }

@@ -1,0 +1,168 @@
+//! The body of a message: text, HTML and attachments, framed as MIME readers expect (RFC 2045, 2046, 2387).
+//! Never 8-bit, so that every server on the way can take it; never a text that the application did not give.
+
+use super::attachment::Piece;
+use super::refusal::rejected;
+use crate::error::{Error, Result};
+use crate::model::Message;
+use lettre::message::header::{ContentTransferEncoding, ContentType};
+use lettre::message::{Body, MultiPart, SinglePart};
+use std::borrow::Cow;
+
+/// The body's own header fields, the blank line, and the body.
+pub(super) fn body(message: &Message, id: &str) -> Result<Vec<u8>> {
+    let pieces = Piece::parse_all(&message.attachments)?;
+    let boundaries = Boundaries::new(id);
+    // Images belong to the HTML that shows them; without HTML they are attachments like any other.
+    let (inline, attached): (Vec<_>, Vec<_>) = pieces
+        .into_iter()
+        .partition(|piece| piece.is_inline() && message.html.is_some());
+
+    let text = message.text.as_deref();
+    let text = text.map(|text| Part::text(ContentType::TEXT_PLAIN, text, &boundaries));
+    let html = message.html.as_deref();
+    let html = html.map(|html| Part::text(ContentType::TEXT_HTML, html, &boundaries));
+    let html = html.map(|html| boundaries.frame(Kind::Related, html, inline));
+
+    let readable = match (text, html) {
+        (Some(text), Some(html)) => Some(boundaries.alternative(text, html)),
+        (text, html) => text.or(html),
+    };
+    let whole = match readable {
+        Some(readable) => boundaries.frame(Kind::Mixed, readable, attached),
+        None if attached.is_empty() => return Err(empty()),
+        None => Part::Multi(boundaries.fill(boundaries.open(Kind::Mixed), attached)),
+    };
+    Ok(whole.formatted())
+}
+
+fn empty() -> Error {
+    rejected(
+        "empty-message",
+        "the message has no text, no html and no attachments",
+        "give it a text, which may be empty",
+    )
+}
+
+#[derive(Debug)]
+enum Part {
+    Single(SinglePart),
+    Multi(MultiPart),
+}
+
+impl Part {
+    fn text(media_type: ContentType, text: &str, boundaries: &Boundaries) -> Self {
+        let body = encode_text(text, &boundaries.prefix);
+        Self::Single(SinglePart::builder().header(media_type).body(body))
+    }
+
+    fn append_to(self, whole: MultiPart) -> MultiPart {
+        match self {
+            Self::Single(part) => whole.singlepart(part),
+            Self::Multi(part) => whole.multipart(part),
+        }
+    }
+
+    /// As the whole message. Its last line has one line end, even where the text has brought its own.
+    fn formatted(self) -> Vec<u8> {
+        let mut octets = match self {
+            Self::Single(part) => part.formatted(),
+            Self::Multi(part) => part.formatted(),
+        };
+        if octets.ends_with(b"\r\n\r\n") {
+            octets.truncate(octets.len() - "\r\n".len());
+        }
+        octets
+    }
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Kind {
+    Mixed,
+    Alternative,
+    Related,
+}
+
+/// The boundaries of one message: no line of its content begins with one.
+///
+/// `=_` occurs in no quoted-printable and no base64; what travels as it is has been searched for the prefix.
+#[derive(Debug)]
+struct Boundaries {
+    prefix: String,
+}
+
+impl Boundaries {
+    fn new(id: &str) -> Self {
+        Self {
+            prefix: format!("=_{id}_"),
+        }
+    }
+
+    fn open(&self, kind: Kind) -> MultiPart {
+        let (kind, number) = match kind {
+            Kind::Mixed => ("mixed", 1),
+            Kind::Alternative => ("alternative", 2),
+            Kind::Related => ("related; type=\"text/html\"", 3),
+        };
+        let prefix = &self.prefix;
+        let content_type = format!("multipart/{kind}; boundary=\"{prefix}{number}\"");
+        let content_type = ContentType::parse(&content_type)
+            .expect("a stamp's id is hexadecimal digits, which every parameter may hold");
+        MultiPart::builder().header(content_type).build()
+    }
+
+    fn alternative(&self, text: Part, html: Part) -> Part {
+        let whole = text.append_to(self.open(Kind::Alternative));
+        Part::Multi(html.append_to(whole))
+    }
+
+    /// The first part with the pieces behind it, or alone.
+    fn frame(&self, kind: Kind, first: Part, pieces: Vec<Piece<'_>>) -> Part {
+        if pieces.is_empty() {
+            return first;
+        }
+        Part::Multi(self.fill(first.append_to(self.open(kind)), pieces))
+    }
+
+    fn fill(&self, whole: MultiPart, pieces: Vec<Piece<'_>>) -> MultiPart {
+        let parts = pieces
+            .into_iter()
+            .map(|piece| piece.into_part(&self.prefix));
+        parts.fold(whole, MultiPart::singlepart)
+    }
+}
+
+/// As plain as it can be: 7bit, else quoted-printable or base64, whichever is shorter.
+fn encode_text(text: &str, boundary: &str) -> Body {
+    let text = with_crlf(text);
+    let is_ordinary = text
+        .chars()
+        .all(|c| !c.is_ascii_control() || "\t\r\n".contains(c));
+    if is_ordinary && !text.contains(boundary) {
+        return Body::new(text.into_owned());
+    }
+    Body::new_with_encoding(text.into_owned(), ContentTransferEncoding::QuotedPrintable)
+        .unwrap_or_else(|octets| {
+            Body::dangerous_pre_encoded(octets, ContentTransferEncoding::Base64)
+        })
+}
+
+/// Every line break as CRLF, be it LF, CR or CRLF. lettre does only the first, in quadratic time.
+fn with_crlf(text: &str) -> Cow<'_, str> {
+    if !text.contains(['\r', '\n']) {
+        return Cow::Borrowed(text);
+    }
+    let mut lines = String::with_capacity(text.len() + text.len() / 32);
+    let mut rest = text.chars().peekable();
+    while let Some(character) = rest.next() {
+        match character {
+            '\r' => {
+                rest.next_if_eq(&'\n');
+                lines.push_str("\r\n");
+            }
+            '\n' => lines.push_str("\r\n"),
+            _ => lines.push(character),
+        }
+    }
+    Cow::Owned(lines)
+}
