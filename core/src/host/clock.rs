@@ -148,7 +148,11 @@ mod tests {
     #[tokio::test]
     async fn within_gives_up_when_the_time_is_over() {
         let clock = SystemClock::default();
-        let never = within(&clock, Duration::from_millis(1), std::future::pending::<()>());
+        let never = within(
+            &clock,
+            Duration::from_millis(1),
+            std::future::pending::<()>(),
+        );
         assert_eq!(never.await, None);
         let at_once = within(&clock, Duration::ZERO, std::future::ready(7));
         assert_eq!(at_once.await, Some(7));

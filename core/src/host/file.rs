@@ -37,10 +37,14 @@ mod tests {
     async fn says_why_an_attachment_cannot_be_read() {
         let folder = tempfile::tempdir().unwrap();
         let missing = folder.path().join("missing.pdf");
-        let error = read_attachment(missing.to_str().unwrap()).await.unwrap_err();
+        let error = read_attachment(missing.to_str().unwrap())
+            .await
+            .unwrap_err();
         assert_eq!(error.code(), "attachment-unreadable");
         assert!(error.to_string().contains("no such file"), "{error}");
-        let error = read_attachment(folder.path().to_str().unwrap()).await.unwrap_err();
+        let error = read_attachment(folder.path().to_str().unwrap())
+            .await
+            .unwrap_err();
         assert!(error.to_string().contains("directory"), "{error}");
     }
 }

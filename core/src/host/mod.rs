@@ -9,9 +9,9 @@ mod random;
 mod tls;
 
 pub use self::http::{ExtraRoots, HttpClient, SystemHttp};
-pub use clock::{Clock, ManualClock, SystemClock};
 pub(crate) use clock::within;
+pub use clock::{Clock, ManualClock, SystemClock};
 pub(crate) use file::read_attachment;
 pub use network::{Network, Stream, SystemNetwork};
-pub use random::{Random, SeededRandom, SystemRandom};
 pub(crate) use random::token as random_token;
+pub use random::{Random, SeededRandom, SystemRandom};

@@ -44,7 +44,10 @@ pub struct SystemNetwork {
 
 #[async_trait]
 impl Network for SystemNetwork {
-    #[expect(clippy::disallowed_methods, reason = "this is where connections are made")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "this is where connections are made"
+    )]
     async fn connect(&self, host: &str, port: u16) -> Result<Box<dyn Stream>> {
         let stream = TcpStream::connect((host, port))
             .await
@@ -181,7 +184,9 @@ fn certificate_problem(
     match problem {
         Certificate::UnknownIssuer => (
             "proxy-interference",
-            format!("the certificate of {host} comes from an authority this machine does not trust"),
+            format!(
+                "the certificate of {host} comes from an authority this machine does not trust"
+            ),
             "if a proxy or virus scanner inspects TLS here, exclude this host or trust its root (ca_pem); \
              otherwise install the system's root certificates",
         ),
@@ -219,7 +224,10 @@ mod tests {
             assert_eq!(error.code(), expected);
             assert!(error.to_string().contains("smtp.example.test"));
         }
-        check(io::ErrorKind::ConnectionRefused.into(), "connection-refused");
+        check(
+            io::ErrorKind::ConnectionRefused.into(),
+            "connection-refused",
+        );
         check(io::ErrorKind::TimedOut.into(), "network-blocked");
         check(io::ErrorKind::NetworkUnreachable.into(), "network-blocked");
         check(

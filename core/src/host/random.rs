@@ -75,10 +75,7 @@ mod tests {
         let seeded = |seed| token(&SeededRandom::new(seed)).unwrap();
         assert_eq!(seeded(7), seeded(7));
         assert_ne!(seeded(7), seeded(8));
-        assert_ne!(
-            token(&SystemRandom).unwrap(),
-            token(&SystemRandom).unwrap()
-        );
+        assert_ne!(token(&SystemRandom).unwrap(), token(&SystemRandom).unwrap());
         assert_eq!(seeded(7).len(), 32);
     }
 }

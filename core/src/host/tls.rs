@@ -20,7 +20,10 @@ impl TlsSettings {
     /// The settings that trust the system's roots and those in `extra_roots_pem`.
     pub(crate) fn trusting(&self, extra_roots_pem: Option<&Arc<str>>) -> Result<Arc<ClientConfig>> {
         let key = extra_roots_pem.cloned();
-        let mut known = self.by_extra_roots.lock().unwrap_or_else(|e| e.into_inner());
+        let mut known = self
+            .by_extra_roots
+            .lock()
+            .unwrap_or_else(|e| e.into_inner());
         if let Some(config) = known.get(&key) {
             return Ok(config.clone());
         }
