@@ -1,56 +1,33 @@
 //! What a server's answer means: cause, fix and retry advice from a catalogue that is data.
 //! Every answer of a server passes through here once; nothing else decides what an answer means.
+//! Nothing here asks a server anything: what the texts do not say stays a list of possible causes.
+
+mod catalogue;
+mod explain;
+mod judge;
+mod redact;
+mod sighting;
+mod situation;
+mod smtp;
+mod token;
+
+pub use catalogue::{Cause, causes};
+pub use explain::explain;
+pub(crate) use smtp::{SmtpPhase, smtp_refusal};
+pub(crate) use token::{OAuthError, token_refusal};
 
 use crate::error::Error;
-use crate::model::{Diagnosis, Evidence, ProblemKind, SmtpReply};
+use crate::model::ProblemKind;
 
-/// At which point of the SMTP dialogue a reply came.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum SmtpPhase {
-    /// The greeting, before any command.
-    Greeting,
-    /// EHLO, STARTTLS.
-    Session,
-    /// AUTH, including a refusal after a 334.
-    Auth,
-    /// MAIL FROM.
-    Mail,
-    /// RCPT TO.
-    Recipient,
-    /// DATA, BDAT, or the verdict on the message.
-    Data,
+/// The error for a cause that the caller has recognised itself: kind, fix and retry advice come from the catalogue.
+pub(crate) fn problem(code: &str, text: impl Into<String>) -> Error {
+    match catalogue::cause(code) {
+        Some(cause) => Error::new(cause.kind, code, text, &cause.fix).with_retry(cause.retry()),
+        None => Error::new(ProblemKind::Internal, code, text, REPORT_IT),
+    }
 }
 
-/// The error for an SMTP reply that is a refusal (4yz or 5yz), or out of place.
-pub(crate) fn smtp_refusal(host: &str, phase: SmtpPhase, reply: &SmtpReply) -> Error {
-    Error::new(
-        ProblemKind::Rejected,
-        "unknown",
-        format!("{host} answered {} at {phase:?}", reply.code),
-        "",
-    )
-}
+const REPORT_IT: &str = "Report this as a fault of Mailbearer.";
 
-/// The error for a token or device authorization endpoint's refusal.
-///
-/// `body` is the endpoint's answer as it came; `retry_after_ms` its `Retry-After`, if any.
-pub(crate) fn token_refusal(
-    host: &str,
-    status: u16,
-    retry_after_ms: Option<u64>,
-    body: &[u8],
-) -> Error {
-    let _ = (retry_after_ms, body);
-    Error::new(
-        ProblemKind::SignIn,
-        "unknown",
-        format!("{host} answered {status}"),
-        "",
-    )
-}
-
-/// The possible causes of a failure, best first; empty when nothing in the catalogue fits.
-pub fn explain(evidence: &Evidence) -> Vec<Diagnosis> {
-    let _ = evidence;
-    Vec::new()
-}
+#[cfg(test)]
+mod tests;

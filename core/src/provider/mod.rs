@@ -1,16 +1,110 @@
-//! Clouds and routes as data, and validation of settings.
-use crate::error::Result;
-use crate::model::{Endpoints, NewAccount};
-/// Stub until merge.
+//! Which hosts, ports and scopes an account uses: the Microsoft clouds as data, and the check of every setting.
+//! Nothing here reaches the network: a setting that passes is well-formed and consistent, not yet proven.
+
+mod address;
+mod clouds;
+mod identity;
+mod scope;
+mod submission;
+
+use crate::error::{Error, Result};
+use crate::model::{Cloud, EndpointOverrides, Endpoints, Grant, NewAccount, ProblemKind};
+
+/// Checks every setting of an account and resolves its endpoints.
+///
+/// # Errors
+///
+/// `Config` for the first setting that cannot work, with one stable code per rule (docs/settings.md lists them).
 pub(crate) fn endpoints(account: &NewAccount) -> Result<Endpoints> {
-    let e = &account.endpoints;
+    let clouds = clouds::clouds()?;
+    identity::check_name(&account.name)?;
+    identity::check_mailbox(account, clouds)?;
+    identity::check_grant(account)?;
+    let tenant = identity::tenant(account, clouds)?;
+    identity::check_client_id(account)?;
+    check_custom_is_complete(account)?;
+    let addresses = address::sign_in_addresses(account, tenant, clouds)?;
+    let scopes = scope::scopes(account, clouds)?;
+    let audiences = scope::audiences(account, clouds)?;
+    let smtp_host = submission::smtp_host(account, clouds)?;
+    let smtp_port = submission::smtp_port(account, &smtp_host, clouds)?;
+    submission::check_ca_pem(account)?;
+    let mut hosts = vec![smtp_host.clone()];
+    hosts.extend(address::host_of(&addresses.token_url));
+    hosts.extend(
+        addresses
+            .device_authorization_url
+            .as_deref()
+            .and_then(address::host_of),
+    );
+    hosts.extend(scope::resource_hosts(&scopes));
+    submission::check_one_cloud(account, &hosts, clouds)?;
     Ok(Endpoints {
-        token_url: e.token_url.clone().unwrap_or_default(),
-        device_authorization_url: e.device_authorization_url.clone(),
-        scopes: e.scopes.clone().unwrap_or_default(),
-        audiences: e.audiences.clone().unwrap_or_default(),
-        smtp_host: e.smtp_host.clone().unwrap_or_default(),
-        smtp_port: e.smtp_port.unwrap_or(587),
-        ca_pem: e.ca_pem.clone(),
+        token_url: addresses.token_url,
+        device_authorization_url: addresses.device_authorization_url,
+        scopes,
+        audiences,
+        smtp_host,
+        smtp_port,
+        ca_pem: account.endpoints.ca_pem.clone(),
     })
 }
+
+/// The settings of a cloud for which sources disagree, by their public names: an override may be needed.
+pub(crate) fn unverified(cloud: Cloud) -> Result<&'static [String]> {
+    let data = clouds::clouds()?.data(cloud);
+    Ok(data
+        .map(|data| data.unverified.as_slice())
+        .unwrap_or_default())
+}
+
+/// A custom cloud has no defaults: what is missing is named at once, not one by one.
+fn check_custom_is_complete(account: &NewAccount) -> Result<()> {
+    if account.cloud != Cloud::Custom {
+        return Ok(());
+    }
+    let overrides = &account.endpoints;
+    let needs_device = matches!(account.grant, Grant::DeviceCode);
+    let derives = overrides.token_url.is_none()
+        || (needs_device && overrides.device_authorization_url.is_none());
+    let missing: Vec<&str> = [
+        (
+            derives && overrides.authority.is_none(),
+            missing_address(overrides),
+        ),
+        (
+            derives && overrides.authority.is_some() && account.tenant.is_empty(),
+            "tenant",
+        ),
+        (overrides.scopes.is_none(), "endpoints.scopes"),
+        (overrides.smtp_host.is_none(), "endpoints.smtpHost"),
+    ]
+    .into_iter()
+    .filter_map(|(is_missing, name)| is_missing.then_some(name))
+    .collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    Err(refusal(
+        "custom-cloud-incomplete",
+        format!(
+            "a custom cloud has no defaults, and these settings are missing: {}",
+            missing.join(", ")
+        ),
+        "Give every setting named; an authority with a tenant replaces the token and device authorization addresses.",
+    ))
+}
+
+fn missing_address(overrides: &EndpointOverrides) -> &'static str {
+    match overrides.token_url {
+        None => "endpoints.tokenUrl (or endpoints.authority)",
+        Some(_) => "endpoints.deviceAuthorizationUrl (or endpoints.authority)",
+    }
+}
+
+fn refusal(code: &str, text: impl Into<String>, fix: impl Into<String>) -> Error {
+    Error::new(ProblemKind::Config, code, text, fix)
+}
+
+#[cfg(test)]
+mod tests;
