@@ -325,6 +325,7 @@ fn outgoing(account: &Account, mail: &BuiltMail) -> OutgoingMail {
 }
 
 fn finished(id: String, account: &Account, mail: BuiltMail, outcome: Outcome) -> Result<Delivery> {
+    let server_message_id = outcome.server_message_id().map(str::to_owned);
     let reply = match outcome.end {
         Ok(reply) => reply,
         Err(error) => return Err(error.with_recipients(outcome.recipients)),
@@ -333,18 +334,11 @@ fn finished(id: String, account: &Account, mail: BuiltMail, outcome: Outcome) ->
         id,
         account: account.name.clone(),
         message_id: mail.message_id,
-        server_message_id: server_message_id(&reply.text),
+        server_message_id,
         reply,
         recipients: outcome.recipients,
         trail: outcome.trail,
     })
-}
-
-/// Exchange names the Message-ID it uses between angle brackets in its verdict.
-fn server_message_id(text: &str) -> Option<String> {
-    let (_, rest) = text.split_once('<')?;
-    let (id, _) = rest.split_once('>')?;
-    id.contains('@').then(|| id.to_owned())
 }
 
 fn accepted_count(delivery: &Delivery) -> u32 {

@@ -1,99 +1,102 @@
 //! One attempt to deliver one mail, with the verdict on each recipient.
 //! Transports report and never retry: a refused token is renewed once, everything else is the caller's decision.
 
+pub(crate) mod smtp;
+
 use crate::error::Result;
 use crate::model::{RecipientVerdict, SmtpReply, Timeouts, Trail};
 use async_trait::async_trait;
 use std::fmt::Debug;
 use std::sync::Arc;
 
+pub(crate) use smtp::SmtpTransport;
+
 /// A finished mail and who it is from and to.
 #[derive(Clone, Debug)]
-pub struct OutgoingMail {
+pub(crate) struct OutgoingMail {
     /// The account whose token signs in.
-    pub account: String,
+    pub(crate) account: String,
     /// `MAIL FROM`; empty for the null reverse-path (RFC 5321 section 4.5.5).
-    pub sender: String,
+    pub(crate) sender: String,
     /// `RCPT TO`, at least one.
-    pub recipients: Vec<String>,
+    pub(crate) recipients: Vec<String>,
     /// The message (RFC 5322) with CRLF line ends, shared.
-    pub mime: bytes::Bytes,
+    pub(crate) mime: bytes::Bytes,
     /// Whether an address or a header field needs SMTPUTF8 (RFC 6531).
-    pub needs_smtputf8: bool,
+    pub(crate) needs_smtputf8: bool,
     /// Whether the message has octets above 127, which needs 8BITMIME (RFC 6152).
-    pub eight_bit: bool,
+    pub(crate) eight_bit: bool,
 }
 
 /// Where and as whom to submit.
 #[derive(Clone, Debug)]
-pub struct SmtpRoute {
+pub(crate) struct SmtpRoute {
     /// The server's host name; its certificate must carry it.
-    pub host: String,
+    pub(crate) host: String,
     /// The server's port, always with STARTTLS.
-    pub port: u16,
+    pub(crate) port: u16,
     /// The mailbox that signs in (`user=` in XOAUTH2).
-    pub mailbox: String,
+    pub(crate) mailbox: String,
     /// The name given in EHLO. Default: the address literal of this end.
-    pub ehlo_name: Option<String>,
+    pub(crate) ehlo_name: Option<String>,
     /// Certificates to trust beside the system's, as PEM text.
-    pub extra_roots_pem: Option<Arc<str>>,
+    pub(crate) extra_roots_pem: Option<Arc<str>>,
     /// How long each wait may take.
-    pub timeouts: Timeouts,
+    pub(crate) timeouts: Timeouts,
 }
 
 /// What one attempt came to.
 #[derive(Debug)]
-pub struct Outcome {
+pub(crate) struct Outcome {
     /// How far it got, and how long each step took.
-    pub trail: Trail,
+    pub(crate) trail: Trail,
     /// The verdict on each recipient, in the order given, always complete.
-    pub recipients: Vec<RecipientVerdict>,
+    pub(crate) recipients: Vec<RecipientVerdict>,
     /// The server's verdict on the message, when it took it for at least one recipient; otherwise why not.
-    pub end: Result<SmtpReply>,
+    pub(crate) end: Result<SmtpReply>,
+}
+
+impl Outcome {
+    /// The `Message-ID` the server names in its verdict, without angle brackets: `OK <id> [Hostname=...]` of Exchange
+    /// Online, `<id> [InternalId=...] Queued mail for delivery` of other Exchange servers.
+    pub(crate) fn server_message_id(&self) -> Option<&str> {
+        message_id_in(&self.end.as_ref().ok()?.text)
+    }
+}
+
+fn message_id_in(text: &str) -> Option<&str> {
+    let text = text.strip_prefix("OK ").unwrap_or(text).trim_start();
+    let (id, _) = text.strip_prefix('<')?.split_once('>')?;
+    let is_id = id.contains('@') && !id.contains(['<', ' ', '\n']);
+    is_id.then_some(id)
 }
 
 /// A road to a mail server.
 #[async_trait]
-pub trait Transport: Send + Sync + Debug {
+pub(crate) trait Transport: Send + Sync + Debug {
     /// Makes one attempt. May be dropped at any await: a mail whose message was not complete is not delivered.
     async fn deliver(&self, mail: &OutgoingMail) -> Outcome;
 }
 
-/// Stub until merge.
-#[derive(Debug)]
-pub struct SmtpTransport {
-    route: SmtpRoute,
-    network: Arc<dyn crate::host::Network>,
-    clock: Arc<dyn crate::host::Clock>,
-    tokens: Arc<dyn crate::token::TokenSource>,
-}
-impl SmtpTransport {
-    pub fn new(
-        route: SmtpRoute,
-        network: Arc<dyn crate::host::Network>,
-        clock: Arc<dyn crate::host::Clock>,
-        tokens: Arc<dyn crate::token::TokenSource>,
-    ) -> Self {
-        Self {
-            route,
-            network,
-            clock,
-            tokens,
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn finds_the_message_id_that_exchange_names() {
+        fn check(text: &str, expected: Option<&str>) {
+            assert_eq!(message_id_in(text), expected, "{text:?}");
         }
-    }
-}
-#[async_trait]
-impl Transport for SmtpTransport {
-    async fn deliver(&self, _: &OutgoingMail) -> Outcome {
-        Outcome {
-            trail: Trail::default(),
-            recipients: vec![],
-            end: Err(crate::Error::new(
-                crate::model::ProblemKind::Internal,
-                "stub",
-                "stub",
-                "stub",
-            )),
-        }
+        let online = "OK <abc@SYBP282MB2635.AUSP282.PROD.OUTLOOK.COM> [Hostname=SYBP282MB2635.AUSP282.PROD.OUTLOOK.COM]";
+        check(online, Some("abc@SYBP282MB2635.AUSP282.PROD.OUTLOOK.COM"));
+        let on_premises =
+            "<abc@contoso.example> [InternalId=1, Hostname=x] 2 bytes Queued mail for delivery";
+        check(on_premises, Some("abc@contoso.example"));
+        check("Ok: queued as 4ZkQ", None);
+        check("OK  1700000000 a1-2.3 - gsmtp", None);
+        check("OK <4ZkQ> queued", None);
+        check("OK <a b@c>", None);
+        check("OK <a@b", None);
+        check("queued for <ada@contoso.example>", None);
     }
 }

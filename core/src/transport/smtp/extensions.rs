@@ -1,0 +1,195 @@
+//! What a server offers in its answer to EHLO (RFC 5321 section 4.1.1.1), and the name we give in it.
+//! Only what was offered after TLS is used; what came before could have been written by anyone.
+
+use super::auth::Mechanism;
+use crate::error::{Error, Result};
+use crate::model::{ProblemKind, SmtpReply};
+use std::net::{IpAddr, SocketAddr};
+
+/// The extensions a server offers, as far as they are used here.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Extensions {
+    /// STARTTLS (RFC 3207).
+    pub(super) starttls: bool,
+    /// PIPELINING (RFC 2920).
+    pub(super) pipelining: bool,
+    /// 8BITMIME (RFC 6152).
+    pub(super) eight_bit_mime: bool,
+    /// SMTPUTF8 (RFC 6531).
+    pub(super) smtputf8: bool,
+    /// SIZE (RFC 1870) with the largest message in octets; zero is an offer without a fixed limit.
+    pub(super) size_limit_bytes: Option<u64>,
+    /// AUTH (RFC 4954); `None` when it is not offered at all.
+    pub(super) auth: Option<Vec<Mechanism>>,
+}
+
+impl Extensions {
+    /// Reads an answer to EHLO. Its first line is a greeting; unknown keywords are passed over.
+    pub(super) fn parse(reply: &SmtpReply) -> Self {
+        let mut extensions = Self::default();
+        for line in reply.text.lines().skip(1) {
+            extensions.add(line);
+        }
+        extensions
+    }
+
+    fn add(&mut self, line: &str) {
+        let mut words = line.split_ascii_whitespace();
+        let keyword = words.next().unwrap_or_default().to_ascii_uppercase();
+        match keyword.as_str() {
+            "STARTTLS" => self.starttls = true,
+            "PIPELINING" => self.pipelining = true,
+            "8BITMIME" => self.eight_bit_mime = true,
+            "SMTPUTF8" => self.smtputf8 = true,
+            "SIZE" => {
+                let limit = words.next().and_then(|word| word.parse().ok());
+                self.size_limit_bytes = Some(limit.unwrap_or_default());
+            }
+            "AUTH" => {
+                let mechanisms = self.auth.get_or_insert_default();
+                mechanisms.extend(words.filter_map(Mechanism::named));
+            }
+            _ => {}
+        }
+    }
+}
+
+/// The name for EHLO: the one set, or the address literal of this end (RFC 5321 section 4.1.3).
+///
+/// An address literal is always well-formed, whereas a machine's own name often is not: servers refuse those.
+pub(super) fn ehlo_name(set: Option<&str>, this_end: Option<SocketAddr>) -> Result<String> {
+    let Some(name) = set else {
+        return Ok(address_literal(this_end));
+    };
+    if is_domain(name) || is_address_literal(name) {
+        return Ok(name.to_owned());
+    }
+    Err(Error::new(
+        ProblemKind::Config,
+        "ehlo-name-invalid",
+        format!("not a name for EHLO: {}", name.escape_debug()),
+        "give this host's DNS name in ASCII, such as host.example.com, or leave it out (ehlo_name)",
+    ))
+}
+
+fn address_literal(address: Option<SocketAddr>) -> String {
+    match address.map(|address| address.ip().to_canonical()) {
+        Some(IpAddr::V4(address)) => format!("[{address}]"),
+        Some(IpAddr::V6(address)) => format!("[IPv6:{address}]"),
+        None => "[127.0.0.1]".to_owned(),
+    }
+}
+
+fn is_domain(name: &str) -> bool {
+    let is_label = |label: &str| {
+        !label.is_empty()
+            && label.len() <= 63
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+            && label
+                .bytes()
+                .all(|octet| octet.is_ascii_alphanumeric() || octet == b'-')
+    };
+    name.len() <= 255 && name.split('.').all(is_label)
+}
+
+fn is_address_literal(name: &str) -> bool {
+    let Some(inside) = name
+        .strip_prefix('[')
+        .and_then(|name| name.strip_suffix(']'))
+    else {
+        return false;
+    };
+    match inside.strip_prefix("IPv6:") {
+        Some(address) => address.parse::<std::net::Ipv6Addr>().is_ok(),
+        None => inside.parse::<std::net::Ipv4Addr>().is_ok(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn extensions(lines: &[&str]) -> Extensions {
+        Extensions::parse(&SmtpReply {
+            code: 250,
+            enhanced_status: None,
+            text: lines.join("\n"),
+        })
+    }
+
+    #[test]
+    fn reads_what_exchange_online_offers() {
+        let offered = extensions(&[
+            "PN4P287CA0064.outlook.office365.com Hello [203.0.113.5]",
+            "SIZE 157286400",
+            "PIPELINING",
+            "DSN",
+            "ENHANCEDSTATUSCODES",
+            "AUTH LOGIN XOAUTH2",
+            "8BITMIME",
+            "BINARYMIME",
+            "CHUNKING",
+            "SMTPUTF8",
+        ]);
+        let expected = Extensions {
+            starttls: false,
+            pipelining: true,
+            eight_bit_mime: true,
+            smtputf8: true,
+            size_limit_bytes: Some(157_286_400),
+            auth: Some(vec![Mechanism::XOAuth2]),
+        };
+        assert_eq!(offered, expected);
+    }
+
+    #[test]
+    fn keywords_are_read_in_any_case_and_never_from_the_greeting_line() {
+        assert_eq!(extensions(&["STARTTLS"]), Extensions::default());
+        assert_eq!(extensions(&[]), Extensions::default());
+        let offered = extensions(&["host", "StartTLS", "size", "auth", "X-UNKNOWN a b", ""]);
+        assert!(offered.starttls);
+        assert_eq!(offered.size_limit_bytes, Some(0));
+        assert_eq!(offered.auth, Some(vec![]));
+        assert_eq!(extensions(&["host", "SIZE many"]).size_limit_bytes, Some(0));
+    }
+
+    #[test]
+    fn names_this_end_by_its_address_unless_a_name_is_set() {
+        fn check(set: Option<&str>, this_end: Option<&str>, expected: &str) {
+            let this_end = this_end.map(|address| address.parse().unwrap());
+            assert_eq!(ehlo_name(set, this_end).unwrap(), expected);
+        }
+        check(None, Some("192.0.2.7:4711"), "[192.0.2.7]");
+        check(None, Some("[::1]:4711"), "[IPv6:::1]");
+        check(None, Some("[::ffff:192.0.2.7]:4711"), "[192.0.2.7]");
+        check(None, None, "[127.0.0.1]");
+        check(
+            Some("host.example.com"),
+            Some("192.0.2.7:1"),
+            "host.example.com",
+        );
+        check(Some("[IPv6:2001:db8::1]"), None, "[IPv6:2001:db8::1]");
+        check(Some("localhost"), None, "localhost");
+    }
+
+    #[test]
+    fn refuses_names_that_could_break_the_command() {
+        fn check(name: &str) {
+            assert_eq!(
+                ehlo_name(Some(name), None).unwrap_err().code(),
+                "ehlo-name-invalid"
+            );
+        }
+        check("");
+        check("a b");
+        check("a\r\nMAIL FROM:<x@y>");
+        check("MacBook_of.someone");
+        check("a..b");
+        check("-a.example");
+        check("[1.2.3]");
+        check("[IPv6:zz]");
+        check("b\u{fc}cher.example");
+        check(&"a.".repeat(200));
+    }
+}

@@ -1,0 +1,256 @@
+//! A session with an SMTP server: opened over TLS, signed in, used for a mail, closed.
+//! Decides nothing about retries, and sends neither token nor mail before TLS with a checked certificate.
+
+use super::auth::{AuthDialogue, Identity, Mechanism, Refusal, Turn, line_limit_bytes};
+use super::connection::{Connection, violation};
+use super::dot_stuffing::CrlfMessage;
+use super::envelope::EnvelopeCommands;
+use super::extensions::{Extensions, ehlo_name};
+use super::journal::Journal;
+use super::opening::Opening;
+use super::reply::words;
+use super::transaction::{Next, Submitted, Transaction};
+use crate::diagnosis::{SmtpPhase, smtp_refusal};
+use crate::error::{Error, Result};
+use crate::model::{ProblemKind, SmtpReply};
+use crate::secret::SecretText;
+use crate::transport::SmtpRoute;
+use std::time::Duration;
+
+/// An open session, from EHLO after TLS on.
+#[derive(Debug)]
+pub(super) struct Session<'a> {
+    route: &'a SmtpRoute,
+    connection: Connection,
+    extensions: Extensions,
+    auth_line_limit_bytes: usize,
+}
+
+/// What the server thinks of a token.
+#[derive(Debug)]
+pub(super) enum SignIn {
+    /// It took it.
+    Accepted,
+    /// It refused this one; another one may do better.
+    TokenRefused(Error),
+}
+
+impl<'a> Session<'a> {
+    /// Connects, starts TLS, and learns what the server offers. Errors: `Unavailable`, `Config`, and what `diagnosis`
+    /// makes of a refusal.
+    pub(super) async fn open(opening: &Opening<'a>, journal: &mut Journal) -> Result<Self> {
+        let route = opening.route;
+        let stream = journal.step("connect", opening.connect()).await?;
+        let mut plain = opening.connection(stream);
+        let name = ehlo_name(route.ehlo_name.as_deref(), plain.local_address())?;
+
+        let greeting = opening.greeting(&mut plain);
+        let greeting = journal.step("greeting", greeting).await?;
+        let before_tls = opening.ehlo(&mut plain, &name);
+        let before_tls = journal.step("EHLO", before_tls).await?;
+        if !before_tls.starttls {
+            plain.quit().await;
+            return Err(no_starttls(&route.host));
+        }
+        let stream = journal.step("STARTTLS", opening.starttls(plain)).await?;
+        let handshake = opening.handshake(stream);
+        let (stream, tls) = journal.step("TLS handshake", handshake).await?;
+        journal.trail.tls = Some(tls);
+
+        // What was learnt before TLS is forgotten (RFC 3207 section 4.2), save for a hint at the length of lines: a
+        // forged greeting makes AUTH take one step instead of two, and nothing else.
+        let mut connection = opening.connection(stream);
+        let extensions = opening.ehlo(&mut connection, &name);
+        let extensions = journal.step("EHLO", extensions).await?;
+        Ok(Self {
+            route,
+            connection,
+            extensions,
+            auth_line_limit_bytes: line_limit_bytes(&greeting),
+        })
+    }
+
+    /// What the server offers.
+    pub(super) fn extensions(&self) -> &Extensions {
+        &self.extensions
+    }
+
+    /// Signs in with a token. Errors: whatever another token would not change.
+    pub(super) async fn sign_in(&mut self, token: &SecretText) -> Result<SignIn> {
+        let host = &self.route.host;
+        let identity = Identity {
+            mailbox: &self.route.mailbox,
+            host,
+            port: self.route.port,
+        };
+        let mechanism = Mechanism::choose(host, self.extensions.auth.as_deref())?;
+        let (mut dialogue, mut line) =
+            AuthDialogue::begin(mechanism, identity, token, self.auth_line_limit_bytes)?;
+        // Servers like to repeat what they do not understand.
+        self.connection.conceal(dialogue.response().clone());
+        self.connection.conceal(token.clone());
+        loop {
+            // Exposed because this is where it goes to the server, over TLS.
+            let reply = match self.connection.ask("AUTH", line.expose()).await {
+                Err(_) if dialogue.is_refused() => {
+                    return Ok(SignIn::TokenRefused(hung_up(host, &dialogue)));
+                }
+                reply => reply?,
+            };
+            match dialogue.answer(reply) {
+                Turn::Say(next) => line = next,
+                Turn::Accepted => return Ok(SignIn::Accepted),
+                Turn::Refused(refusal) => return refused(host, &dialogue, &refusal),
+                Turn::OutOfPlace(reply) => return Err(misfit(host, &reply)),
+            }
+        }
+    }
+
+    /// Hands over a mail: the verdict on each recipient, and on the message.
+    pub(super) async fn submit(
+        &mut self,
+        recipients: &[String],
+        commands: EnvelopeCommands,
+        message: CrlfMessage<'_>,
+        journal: &mut Journal,
+    ) -> Submitted {
+        let pipelining = self.extensions.pipelining;
+        let mut transaction = Transaction::new(&self.route.host, recipients, commands, pipelining);
+        let connection = &mut self.connection;
+
+        let agreed = agree(connection, &mut transaction);
+        journal.step("MAIL RCPT DATA", agreed).await;
+        if transaction.next() == Next::SendMessage {
+            let sent = send(connection, &mut transaction, message);
+            journal.step("message", sent).await;
+        }
+        if let Next::Wait(_) = transaction.next() {
+            let limit = Duration::from_millis(self.route.timeouts.verdict_ms);
+            let verdict = wait(connection, &mut transaction, limit);
+            journal.step("verdict", verdict).await;
+        }
+        if !transaction.is_in_step() {
+            connection.give_up();
+        }
+        transaction.finish()
+    }
+
+    /// Ends the session, politely where the server still listens. Takes a second at most.
+    pub(super) async fn close(self) {
+        self.connection.quit().await;
+    }
+}
+
+/// Sends the commands and takes the replies, up to the point where the message is due.
+async fn agree(connection: &mut Connection, transaction: &mut Transaction<'_>) {
+    loop {
+        match transaction.next() {
+            Next::Send(flight) => {
+                if let Err(error) = connection.send(flight.as_bytes()).await {
+                    transaction.lost(error);
+                }
+            }
+            Next::Wait(awaited) => match connection.ordinary_reply(awaited).await {
+                Ok(reply) => transaction.answer(reply),
+                Err(error) => transaction.lost(error),
+            },
+            Next::SendMessage | Next::Finish => return,
+        }
+    }
+}
+
+/// Sends the message, as far as the server listens.
+async fn send(
+    connection: &mut Connection,
+    transaction: &mut Transaction<'_>,
+    message: CrlfMessage<'_>,
+) {
+    match send_chunks(connection, message).await {
+        Ok(None) => transaction.message_sent(),
+        Ok(Some(early)) => transaction.answered_early(early),
+        Err(error) => transaction.lost(error),
+    }
+}
+
+/// Sends every chunk, or stops at what the server says before it has the last one.
+async fn send_chunks(
+    connection: &mut Connection,
+    message: CrlfMessage<'_>,
+) -> Result<Option<SmtpReply>> {
+    let mut chunks = message.stuffed();
+    let mut chunk = Vec::new();
+    loop {
+        let is_last = chunks.next_is_last();
+        if !chunks.next_into(&mut chunk) {
+            return Ok(None);
+        }
+        if let Some(early) = connection.early_reply().await? {
+            return Ok(Some(early));
+        }
+        if is_last {
+            // Even half a reply: a verdict must not have begun before the end of data.
+            connection.must_be_silent().await?;
+        }
+        match connection.write(&chunk).await {
+            Ok(()) => {}
+            // The server may have it all: its verdict is worth waiting for, and its silence decides nothing.
+            Err(unsent) if is_last && unsent.left_bytes == 0 => return Ok(None),
+            Err(unsent) => {
+                // The server may have said why it goes.
+                let early = connection.early_reply().await.ok().flatten();
+                return early.map_or(Err(unsent.error), |early| Ok(Some(early)));
+            }
+        }
+    }
+}
+
+async fn wait(connection: &mut Connection, transaction: &mut Transaction<'_>, limit: Duration) {
+    while let Next::Wait(awaited) = transaction.next() {
+        match connection.reply(awaited, limit).await {
+            Ok(reply) => transaction.answer(reply),
+            Err(error) => transaction.lost(error),
+        }
+    }
+}
+
+fn refused(host: &str, dialogue: &AuthDialogue, refusal: &Refusal) -> Result<SignIn> {
+    let error = smtp_refusal(host, SmtpPhase::Auth, &refusal.reply);
+    let error = match dialogue.challenge() {
+        Some(challenge) => error.with_answer(format!("{}; {challenge}", words(&refusal.reply))),
+        None => error,
+    };
+    if refusal.is_of_token {
+        Ok(SignIn::TokenRefused(error))
+    } else {
+        Err(error)
+    }
+}
+
+/// The error for a server that refused with an error challenge and went without the reply that should follow.
+fn hung_up(host: &str, dialogue: &AuthDialogue) -> Error {
+    let error = Error::new(
+        ProblemKind::SignIn,
+        "token-refused",
+        format!("{host} refused the access token and closed the connection"),
+        "check that the account's mailbox is the one the token is for and may send by SMTP; then sign in again",
+    );
+    match dialogue.challenge() {
+        Some(challenge) => error.with_answer(challenge.to_string()),
+        None => error,
+    }
+}
+
+fn misfit(host: &str, reply: &SmtpReply) -> Error {
+    let what = format!("an answer to AUTH that fits nowhere ({})", reply.code);
+    violation(host, what).with_answer(words(reply))
+}
+
+fn no_starttls(host: &str) -> Error {
+    Error::new(
+        ProblemKind::Config,
+        "starttls-missing",
+        format!("{host} does not offer STARTTLS, and credentials never leave over plaintext"),
+        "set host and port of a submission server with STARTTLS (port 587); if they are right, look for a firewall \
+         or scanner that takes STARTTLS out",
+    )
+}
