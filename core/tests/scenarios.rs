@@ -100,7 +100,7 @@ async fn run(case: &Case) -> Result<(), String> {
         world.sign_in().await;
     }
     for call in &case.given {
-        world.control(&call.method, &call.path, &call.body).await;
+        world.control(&call.method, &call.path, &call.body).await?;
     }
     let (last, before) = case.r#do.split_last().unwrap();
     for action in before {
@@ -141,7 +141,8 @@ async fn act(world: &World, action: &Action) -> Result<Value, Problem> {
         Action::Close => as_json(mailbearer.close().await),
         Action::AdvanceClock { seconds } => {
             let body = serde_json::json!({ "seconds": seconds });
-            world.control("POST", "/sandbox/clock/advance", &body).await;
+            let advanced = world.control("POST", "/sandbox/clock/advance", &body);
+            advanced.await.unwrap();
             Ok(Value::Null)
         }
     }

@@ -136,6 +136,7 @@ mod tests {
             let clock = clock.clone();
             async move { clock.sleep(Duration::from_millis(500)).await }
         });
+        tokio::task::yield_now().await;
         clock.advance(Duration::from_millis(499));
         tokio::task::yield_now().await;
         assert!(!sleeper.is_finished());
