@@ -23,7 +23,7 @@ use std::sync::Arc;
 
 /// A store of secret records.
 ///
-/// Keys are not secret: 1 to [`KEY_MAX_CHARACTERS`] characters of `a-z A-Z 0-9 . _ - / @ +`; any other key is `Misuse`.
+/// Keys are not secret: 1 to 200 characters of `a-z A-Z 0-9 . _ - / @ +`; any other key is `Misuse`.
 /// Calls may come from many tasks at once, and a record that one has written is what the next one reads.
 #[async_trait]
 pub trait Vault: Send + Sync + Debug {
