@@ -288,17 +288,26 @@ fn lost(host: &str, before: &str, error: io::Error) -> Error {
     .with_source(error)
 }
 
-/// Replaces in a text what is a long piece of a secret.
+/// Replaces every word of a text that shares a long piece with a secret.
 fn without_pieces(text: &str, secret: &str) -> String {
-    let is_base64 = |c: char| c.is_ascii_alphanumeric() || "+/=-_.".contains(c);
+    let is_of_token = |c: char| c.is_ascii_alphanumeric() || "+/=-_.".contains(c);
     let mut kept = String::with_capacity(text.len());
-    for run in text.split_inclusive(|c| !is_base64(c)) {
-        let piece = run.trim_end_matches(|c| !is_base64(c));
-        let is_secret = piece.len() >= LEAST_CONCEALED_BYTES && secret.contains(piece);
-        kept.push_str(if is_secret { "***" } else { piece });
-        kept.push_str(run.strip_prefix(piece).unwrap_or_default());
+    for run in text.split_inclusive(|c| !is_of_token(c)) {
+        let word = run.trim_end_matches(|c| !is_of_token(c));
+        kept.push_str(if shares_piece(word, secret) {
+            "***"
+        } else {
+            word
+        });
+        kept.push_str(run.strip_prefix(word).unwrap_or_default());
     }
     kept
+}
+
+fn shares_piece(word: &str, secret: &str) -> bool {
+    let pieces = word.as_bytes().windows(LEAST_CONCEALED_BYTES);
+    let mut pieces = pieces.filter_map(|piece| std::str::from_utf8(piece).ok());
+    pieces.any(|piece| secret.contains(piece))
 }
 
 /// How long a goodbye may take. The mail is decided by then: this only spares the server a broken connection.
@@ -312,6 +321,41 @@ const LEAST_CONCEALED_BYTES: usize = 12;
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::host::SystemClock;
+    use tokio::io::{AsyncBufReadExt as _, BufReader, DuplexStream};
+
+    impl Stream for DuplexStream {
+        fn local_address(&self) -> Option<SocketAddr> {
+            None
+        }
+    }
+
+    #[tokio::test]
+    async fn a_long_flight_goes_through_to_a_server_that_waits_for_its_replies_to_be_read() {
+        let (client, server) = tokio::io::duplex(64);
+        let clock = Arc::new(SystemClock::default());
+        let limit = Duration::from_secs(60);
+        let mut connection = Connection::new(Box::new(client), "host", clock, limit);
+        let server = tokio::spawn(async move {
+            let mut server = BufReader::new(server);
+            let mut line = String::new();
+            for _ in 0..1000 {
+                server.read_line(&mut line).await.unwrap();
+                server
+                    .write_all(b"250 2.1.5 Recipient OK\r\n")
+                    .await
+                    .unwrap();
+            }
+            line
+        });
+        let flight = "RCPT TO:<b@example.com>\r\n".repeat(1000);
+        connection.send(flight.as_bytes()).await.unwrap();
+        for _ in 0..1000 {
+            assert_eq!(connection.ordinary_reply("RCPT").await.unwrap().code, 250);
+        }
+        assert_eq!(server.await.unwrap(), flight);
+        assert!(!connection.has_unread());
+    }
 
     #[test]
     fn hides_pieces_of_a_secret_and_nothing_else() {
@@ -325,6 +369,7 @@ mod tests {
             "no '***' here\nagain",
         );
         check("<dXNlcj1hQGIBYXV0aD1CZWFyZXIgZXlKMGVYQQEB>", "<***>");
+        check("AUTH=XlcjYXV0aD1CZWFyZXIgjX, \u{fc}", "***, \u{fc}");
         check("dXNlcj1hQGI", "dXNlcj1hQGI");
         check("", "");
     }

@@ -54,13 +54,8 @@ impl Extensions {
     }
 }
 
-/// The name for EHLO: the one set, or the address literal of this end (RFC 5321 section 4.1.3).
-///
-/// An address literal is always well-formed, whereas a machine's own name often is not: servers refuse those.
-pub(super) fn ehlo_name(set: Option<&str>, this_end: Option<SocketAddr>) -> Result<String> {
-    let Some(name) = set else {
-        return Ok(address_literal(this_end));
-    };
+/// Checks a name to give in EHLO: a domain name or an address literal. Errors: `Config`.
+pub(super) fn checked_ehlo_name(name: &str) -> Result<String> {
     if is_domain(name) || is_address_literal(name) {
         return Ok(name.to_owned());
     }
@@ -72,8 +67,11 @@ pub(super) fn ehlo_name(set: Option<&str>, this_end: Option<SocketAddr>) -> Resu
     ))
 }
 
-fn address_literal(address: Option<SocketAddr>) -> String {
-    match address.map(|address| address.ip().to_canonical()) {
+/// This end's address as a name for EHLO (RFC 5321 section 4.1.3).
+///
+/// It is always well-formed, whereas a machine's own name often is not, and servers refuse those.
+pub(super) fn address_literal(this_end: Option<SocketAddr>) -> String {
+    match this_end.map(|address| address.ip().to_canonical()) {
         Some(IpAddr::V4(address)) => format!("[{address}]"),
         Some(IpAddr::V6(address)) => format!("[IPv6:{address}]"),
         None => "[127.0.0.1]".to_owned(),
@@ -155,31 +153,37 @@ mod tests {
     }
 
     #[test]
-    fn names_this_end_by_its_address_unless_a_name_is_set() {
-        fn check(set: Option<&str>, this_end: Option<&str>, expected: &str) {
+    fn names_this_end_by_its_address() {
+        fn check(this_end: Option<&str>, expected: &str) {
             let this_end = this_end.map(|address| address.parse().unwrap());
-            assert_eq!(ehlo_name(set, this_end).unwrap(), expected);
+            let name = address_literal(this_end);
+            assert_eq!(name, expected);
+            assert_eq!(checked_ehlo_name(&name).unwrap(), expected);
         }
-        check(None, Some("192.0.2.7:4711"), "[192.0.2.7]");
-        check(None, Some("[::1]:4711"), "[IPv6:::1]");
-        check(None, Some("[::ffff:192.0.2.7]:4711"), "[192.0.2.7]");
-        check(None, None, "[127.0.0.1]");
-        check(
-            Some("host.example.com"),
-            Some("192.0.2.7:1"),
-            "host.example.com",
-        );
-        check(Some("[IPv6:2001:db8::1]"), None, "[IPv6:2001:db8::1]");
-        check(Some("localhost"), None, "localhost");
+        check(Some("192.0.2.7:4711"), "[192.0.2.7]");
+        check(Some("[::1]:4711"), "[IPv6:::1]");
+        check(Some("[2001:db8::7]:4711"), "[IPv6:2001:db8::7]");
+        check(Some("[::ffff:192.0.2.7]:4711"), "[192.0.2.7]");
+        check(None, "[127.0.0.1]");
+    }
+
+    #[test]
+    fn takes_names_that_fit_the_command() {
+        fn check(name: &str) {
+            assert_eq!(checked_ehlo_name(name).unwrap(), name);
+        }
+        check("host.example.com");
+        check("localhost");
+        check("xn--bcher-kva.example");
+        check("[192.0.2.7]");
+        check("[IPv6:2001:db8::1]");
     }
 
     #[test]
     fn refuses_names_that_could_break_the_command() {
         fn check(name: &str) {
-            assert_eq!(
-                ehlo_name(Some(name), None).unwrap_err().code(),
-                "ehlo-name-invalid"
-            );
+            let error = checked_ehlo_name(name).unwrap_err();
+            assert_eq!(error.code(), "ehlo-name-invalid");
         }
         check("");
         check("a b");

@@ -6,9 +6,11 @@ use super::reply::{MAX_LINE_BYTES, MAX_REPLY_LINES};
 use super::testing::{Act, QUIT, RESPONSE, Server, TOKEN, World, mail, script, signed_in};
 use crate::model::{Retry, Timeouts, Verdict};
 use crate::transport::{Outcome, OutgoingMail, Transport as _};
-use std::sync::Arc;
+use std::io;
+use std::sync::{Arc, Mutex};
 use std::task::{Context, Waker};
 use std::time::Duration;
+use tracing_subscriber::fmt::MakeWriter;
 
 /// A whole dialogue for two recipients, with PIPELINING and without.
 fn good_dialogues() -> [Vec<Act>; 2] {
@@ -503,6 +505,63 @@ async fn a_token_that_a_server_repeats_is_not_shown() {
             );
             assert!(!shown.contains(piece), "{shown}");
         }
+    }
+}
+
+#[tokio::test]
+async fn logs_hold_neither_token_nor_address() {
+    let log = Log::default();
+    let subscriber = tracing_subscriber::fmt()
+        .with_max_level(tracing::Level::TRACE)
+        .with_writer(log.clone())
+        .finish();
+    // For the whole process: a thread of another test could otherwise turn the events here off for good.
+    tracing::subscriber::set_global_default(subscriber).unwrap();
+    let [script, _] = good_dialogues();
+    suffer(&script, |_| {}).await;
+    let auth = script
+        .iter()
+        .position(|act| matches!(act, Act::Hear(line) if line.starts_with(b"AUTH")))
+        .unwrap();
+    let repeats = [say(&format!(
+        "535 5.7.3 ada@example.com: {RESPONSE} {TOKEN}\r\n"
+    ))];
+    suffer(&until(&script, auth + 1, &repeats), |_| {}).await;
+    let log = log.text();
+    assert!(
+        log.contains("535") && log.contains("STARTTLS"),
+        "it does log: {log}"
+    );
+    for secret in [TOKEN, RESPONSE, "example.com>", "ada@example.com"] {
+        assert!(!log.contains(secret), "{log}");
+    }
+}
+
+/// What was logged.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl Log {
+    fn text(&self) -> String {
+        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+    }
+}
+
+impl io::Write for Log {
+    fn write(&mut self, octets: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().write(octets)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl MakeWriter<'_> for Log {
+    type Writer = Self;
+
+    fn make_writer(&self) -> Self {
+        self.clone()
     }
 }
 

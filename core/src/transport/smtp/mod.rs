@@ -94,6 +94,7 @@ impl Transport for SmtpTransport {
 }
 
 impl SmtpTransport {
+    #[tracing::instrument(name = "smtp", level = "debug", skip_all, fields(host = %self.route.host))]
     async fn attempt(&self, mail: &OutgoingMail, journal: &mut Journal) -> Result<Submitted> {
         // All that can be known to be wrong is found out before anybody is bothered.
         let envelope = Envelope::parse(mail)?;

@@ -5,7 +5,7 @@ use super::auth::{AuthDialogue, Identity, Mechanism, Refusal, Turn, line_limit_b
 use super::connection::{Connection, violation};
 use super::dot_stuffing::CrlfMessage;
 use super::envelope::EnvelopeCommands;
-use super::extensions::{Extensions, ehlo_name};
+use super::extensions::{Extensions, address_literal, checked_ehlo_name};
 use super::journal::Journal;
 use super::opening::Opening;
 use super::reply::words;
@@ -40,9 +40,14 @@ impl<'a> Session<'a> {
     /// makes of a refusal.
     pub(super) async fn open(opening: &Opening<'a>, journal: &mut Journal) -> Result<Self> {
         let route = opening.route;
+        let set_name = route
+            .ehlo_name
+            .as_deref()
+            .map(checked_ehlo_name)
+            .transpose()?;
         let stream = journal.step("connect", opening.connect()).await?;
         let mut plain = opening.connection(stream);
-        let name = ehlo_name(route.ehlo_name.as_deref(), plain.local_address())?;
+        let name = set_name.unwrap_or_else(|| address_literal(plain.local_address()));
 
         let greeting = opening.greeting(&mut plain);
         let greeting = journal.step("greeting", greeting).await?;

@@ -381,12 +381,121 @@ fn is_positive(reply: &SmtpReply) -> bool {
 
 /// The error for the gap between the last octet and the verdict, in which nobody can know (RFC 5321 section 4.5.3.2.6).
 fn undecided(host: &str, why: Error) -> Error {
-    Error::new(
+    let error = Error::new(
         ProblemKind::Unavailable,
         "delivery-undecided",
-        format!("{host} got the whole message, but no verdict came: it may have been delivered ({why})"),
+        format!("{host} got the whole message, but gave no verdict: it may have been delivered ({why})"),
         "look into Sent Items or ask a recipient before sending it again: a repetition may arrive as a second copy",
     )
-    .with_retry(Retry::Never)
-    .with_source(why)
+    .with_retry(Retry::Never);
+    let error = match &why.problem().answer {
+        Some(answer) => error.with_answer(answer),
+        None => error,
+    };
+    error.with_source(why)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn reply(code: u16) -> SmtpReply {
+        SmtpReply {
+            code,
+            enhanced_status: None,
+            text: String::new(),
+        }
+    }
+
+    /// Plays a transaction against a list of replies, whatever they are; the connection breaks after the last.
+    fn play(recipients: &[String], pipelining: bool, codes: &[u16]) -> (Submitted, Vec<String>) {
+        let commands = EnvelopeCommands {
+            mail: "MAIL\r\n".to_owned(),
+            recipients: recipients
+                .iter()
+                .map(|name| format!("RCPT {name}\r\n"))
+                .collect(),
+        };
+        let mut transaction = Transaction::new("host", recipients, commands, pipelining);
+        let mut codes = codes.iter();
+        let mut said = Vec::new();
+        loop {
+            match transaction.next() {
+                Next::Send(flight) => said.push(flight),
+                Next::Wait(_) => match codes.next() {
+                    Some(code) => transaction.answer(reply(*code)),
+                    None => transaction.lost(violation("host", "nothing more")),
+                },
+                Next::SendMessage => {
+                    said.push("message".to_owned());
+                    transaction.message_sent();
+                }
+                Next::Finish => return (transaction.finish(), said),
+            }
+        }
+    }
+
+    fn names(count: usize) -> Vec<String> {
+        (0..count).map(|index| format!("r{index}")).collect()
+    }
+
+    #[test]
+    fn says_only_what_may_go_together() {
+        fn check(pipelining: bool, codes: &[u16], expected: &[&str]) {
+            assert_eq!(play(&names(2), pipelining, codes).1, expected, "{codes:?}");
+        }
+        let good = &[250, 250, 250, 354, 250];
+        let envelope = "MAIL\r\nRCPT r0\r\nRCPT r1\r\nDATA\r\n";
+        check(true, good, &[envelope, "message"]);
+        check(
+            false,
+            good,
+            &[
+                "MAIL\r\n",
+                "RCPT r0\r\n",
+                "RCPT r1\r\n",
+                "DATA\r\n",
+                "message",
+            ],
+        );
+        check(true, &[250, 550, 550, 354, 250], &[envelope, ".\r\n"]);
+        check(
+            false,
+            &[250, 550, 550],
+            &["MAIL\r\n", "RCPT r0\r\n", "RCPT r1\r\n"],
+        );
+        // It refused the sender and wants the message all the same: nothing goes to such a server.
+        check(true, &[550, 250, 250, 354], &[envelope]);
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_is_answered_every_recipient_has_a_verdict(
+            count in 1usize..5,
+            pipelining: bool,
+            codes in prop::collection::vec(
+                prop::sample::select(&[200, 250, 251, 354, 421, 450, 452, 503, 550, 554][..]), 0..12,
+            ),
+        ) {
+            let recipients = names(count);
+            let (submitted, said) = play(&recipients, pipelining, &codes);
+            let addresses: Vec<_> = submitted.recipients.iter().map(|r| r.address.clone()).collect();
+            prop_assert_eq!(addresses, recipients);
+            let is_accepted = submitted.recipients.iter().any(|r| r.verdict == Verdict::Accepted);
+            prop_assert_eq!(submitted.end.is_ok(), is_accepted);
+            let was_sent = said.contains(&"message".to_owned());
+            prop_assert!(was_sent || !is_accepted);
+            for recipient in &submitted.recipients {
+                let code = recipient.reply.as_ref().map(|reply| reply.code);
+                match recipient.verdict {
+                    Verdict::Accepted => prop_assert!(matches!(code, Some(200..=299))),
+                    Verdict::Deferred => prop_assert!(matches!(code, Some(400..=499))),
+                    Verdict::Refused => prop_assert!(matches!(code, Some(500..=599))),
+                    Verdict::Undecided => prop_assert!(was_sent),
+                    Verdict::NotTried => prop_assert_eq!(code, None),
+                }
+            }
+        }
+    }
 }
