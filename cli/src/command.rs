@@ -2,10 +2,12 @@
 
 use crate::exit::exit_codes_help;
 use crate::vault::VaultArgs;
-use crate::{account, completions, explain, login, man, send, status, token};
+use crate::{account, completions, demo, explain, login, man, sandbox, send, status, token};
 use clap::{Parser, Subcommand};
 
 /// Send mail through Microsoft 365 with OAuth 2.0.
+///
+/// Try it without an account: `mailbearer demo`.
 #[derive(Debug, Parser)]
 #[command(name = "mailbearer", version, after_long_help = exit_codes_help())]
 #[command(
@@ -34,6 +36,8 @@ pub(crate) struct Cli {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    Demo(demo::Args),
+    Sandbox(sandbox::Args),
     Account(account::Args),
     Login(login::Args),
     Send(Box<send::Args>),
@@ -48,6 +52,8 @@ impl Command {
     /// The verb, for problems that arise before the handle is asked.
     pub(crate) fn verb(&self) -> &'static str {
         match self {
+            Self::Demo(_) => "demo",
+            Self::Sandbox(_) => "sandbox",
             Self::Account(_) => "account",
             Self::Login(_) => "login",
             Self::Send(_) => "send",

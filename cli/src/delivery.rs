@@ -41,8 +41,16 @@ pub(crate) fn trail(delivery: &Delivery) -> Page {
     page
 }
 
+/// The same without the token's details, where they are shown already.
+pub(crate) fn brief_trail(delivery: &Delivery) -> Page {
+    let mut page = Page::new();
+    page.fields(2, &journey(delivery));
+    page.append(steps(&delivery.trail.steps));
+    page
+}
+
 /// How a token was obtained, for people.
-fn origin(origin: TokenOrigin) -> &'static str {
+pub(crate) fn origin(origin: TokenOrigin) -> &'static str {
     match origin {
         TokenOrigin::DeviceCode => "device code",
         TokenOrigin::ClientSecret => "client secret",
@@ -117,7 +125,7 @@ fn token_details(token: &TokenUse) -> Vec<(&'static str, Text)> {
 }
 
 /// The time each step took.
-fn steps(steps: &[Step]) -> Page {
+pub(crate) fn steps(steps: &[Step]) -> Page {
     let mut page = Page::new();
     let times: Vec<Text> = steps
         .iter()

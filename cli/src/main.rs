@@ -8,9 +8,11 @@ mod exit;
 
 mod account;
 mod completions;
+mod demo;
 mod explain;
 mod login;
 mod man;
+mod sandbox;
 mod send;
 mod status;
 mod token;
@@ -18,6 +20,7 @@ mod token;
 mod accounts;
 mod delivery;
 mod input;
+mod interrupt;
 mod output;
 mod page;
 mod passphrase;
@@ -73,6 +76,8 @@ fn start(cli: Cli, output: &Output) -> Result<Exit> {
 async fn perform(cli: Cli, output: &Output) -> Result<Exit> {
     let vault = &cli.vault;
     match cli.command {
+        Command::Demo(args) => demo::run(&args, output).await,
+        Command::Sandbox(args) => sandbox::run(&args, output).await,
         Command::Account(args) => account::run(args, vault, output).await,
         Command::Login(args) => login::run(args, vault, output).await,
         Command::Send(args) => send::run(*args, vault, output).await,

@@ -57,7 +57,9 @@ fn completions_know_every_verb() {
     for shell in ["bash", "zsh", "fish", "powershell", "elvish"] {
         let run = run_unsearched(&mut bare_command(&["completions", shell]), "");
         assert_eq!(run.code, 0);
-        for verb in ["account", "login", "send", "token", "status", "explain"] {
+        for verb in [
+            "demo", "sandbox", "account", "login", "send", "token", "status", "explain",
+        ] {
             assert!(run.stdout.contains(verb), "{shell} {verb}");
         }
     }

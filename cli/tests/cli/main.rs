@@ -10,9 +10,11 @@
 
 mod accounts;
 mod command_line;
+mod demo;
 mod explain;
 mod harness;
 mod login;
+mod sandbox;
 mod send;
 mod status;
 mod token;
