@@ -33,20 +33,14 @@ pub(crate) fn verdicts(recipients: &[RecipientVerdict], told: Option<&str>) -> P
 
 /// How the mail got there: server, TLS, token, the server's answer, and the time each step took.
 pub(crate) fn trail(delivery: &Delivery) -> Page {
-    let mut page = Page::new();
-    let mut fields = journey(delivery);
+    let mut fields = way(delivery);
     fields.extend(delivery.trail.token.iter().flat_map(token_details));
-    page.fields(2, &fields);
-    page.append(steps(&delivery.trail.steps));
-    page
+    trail_page(fields, delivery)
 }
 
 /// The same without the token's details, where they are shown already.
 pub(crate) fn brief_trail(delivery: &Delivery) -> Page {
-    let mut page = Page::new();
-    page.fields(2, &journey(delivery));
-    page.append(steps(&delivery.trail.steps));
-    page
+    trail_page(way(delivery), delivery)
 }
 
 /// How a token was obtained, for people.
@@ -90,7 +84,18 @@ fn reasons(recipient: &RecipientVerdict) -> Vec<(&'static str, Text)> {
     fields
 }
 
-fn journey(delivery: &Delivery) -> Vec<(&'static str, Text)> {
+fn trail_page(mut fields: Vec<(&'static str, Text)>, delivery: &Delivery) -> Page {
+    let size = time::size(delivery.trail.size_bytes);
+    let reply = &delivery.reply;
+    let answer = Text::concat([codes(reply), Text::from(format!(" {}", reply.text))]);
+    fields.extend([("size", Text::from(size)), ("answer", answer)]);
+    let mut page = Page::new();
+    page.fields(2, &fields);
+    page.append(steps(&delivery.trail.steps));
+    page
+}
+
+fn way(delivery: &Delivery) -> Vec<(&'static str, Text)> {
     let trail = &delivery.trail;
     let mut fields = vec![("server", Text::from(&trail.server))];
     if let Some(tls) = &trail.tls {
@@ -105,12 +110,6 @@ fn journey(delivery: &Delivery) -> Vec<(&'static str, Text)> {
         let token = format!("{when}, by {}", origin(token.origin));
         fields.push(("token", Text::from(token)));
     }
-    fields.push(("size", Text::from(time::size(trail.size_bytes))));
-    let answer = [
-        codes(&delivery.reply),
-        Text::from(format!(" {}", delivery.reply.text)),
-    ];
-    fields.push(("answer", Text::concat(answer)));
     fields
 }
 

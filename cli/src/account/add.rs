@@ -154,7 +154,7 @@ fn secret_source(args: &Args, is_in_environment: bool) -> Result<Option<SecretSo
 }
 
 fn read_secret(source: &SecretSource<'_>) -> Result<SecretText> {
-    let text = match source {
+    let mut text = match source {
         SecretSource::File(path) => input::text(path, "the client secret's file")?,
         SecretSource::Stdin => input::text(Path::new("-"), "the client secret")?,
         SecretSource::Environment => std::env::var(SECRET_VARIABLE).unwrap_or_default(),
@@ -163,7 +163,9 @@ fn read_secret(source: &SecretSource<'_>) -> Result<SecretText> {
         }
         SecretSource::Person => return Err(secret_missing()),
     };
-    let secret = SecretText::new(text.trim_end_matches(['\r', '\n']).to_owned());
+    // Shortened in place, so that no copy stays behind.
+    text.truncate(text.trim_end_matches(['\r', '\n']).len());
+    let secret = SecretText::new(text);
     // Exposed to see whether there is anything at all.
     if secret.expose().is_empty() {
         return Err(secret_missing());
