@@ -24,6 +24,11 @@ fn shows_the_whole_trail_and_ends_well() {
     ] {
         assert!(run.stdout.contains(word), "{word}: {}", run.stdout);
     }
+    assert!(
+        !run.stdout.contains("eyJ"),
+        "a token is shown: {}",
+        run.stdout
+    );
     let too_long = run.stdout.lines().find(|line| line.chars().count() > 80);
     assert_eq!(too_long, None);
 }
