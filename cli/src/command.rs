@@ -1,0 +1,95 @@
+//! The command line as data: the verbs and the options that all of them share. What a verb takes is in its own file.
+
+use crate::exit::exit_codes_help;
+use crate::vault::VaultArgs;
+use crate::{account, completions, demo, explain, login, man, sandbox, send, status, token};
+use clap::{Parser, Subcommand};
+
+/// Send mail through Microsoft 365 with OAuth 2.0.
+///
+/// Try it without an account: `mailbearer demo`.
+#[derive(Debug, Parser)]
+#[command(name = "mailbearer", version, after_long_help = exit_codes_help())]
+#[command(
+    max_term_width = 100,
+    subcommand_required = true,
+    arg_required_else_help = true
+)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+    /// Answer as JSON on standard output, one document a line; errors too, as {"error": …}
+    #[arg(long, global = true, help_heading = "Output")]
+    pub(crate) json: bool,
+    /// Write a log to standard error: error, warn, info, debug, trace, or a filter such as mailbearer=trace
+    #[arg(
+        long,
+        global = true,
+        value_name = "LEVEL",
+        env = "MAILBEARER_LOG",
+        help_heading = "Output"
+    )]
+    pub(crate) log: Option<String>,
+    #[command(flatten)]
+    pub(crate) vault: VaultArgs,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    Demo(demo::Args),
+    Sandbox(sandbox::Args),
+    Account(account::Args),
+    Login(login::Args),
+    Send(Box<send::Args>),
+    Token(token::Args),
+    Status(status::Args),
+    Explain(explain::Args),
+    Completions(completions::Args),
+    Man(man::Args),
+}
+
+impl Command {
+    /// The verb, for problems that arise before the handle is asked.
+    pub(crate) fn verb(&self) -> &'static str {
+        match self {
+            Self::Demo(_) => "demo",
+            Self::Sandbox(_) => "sandbox",
+            Self::Account(_) => "account",
+            Self::Login(_) => "login",
+            Self::Send(_) => "send",
+            Self::Token(_) => "token",
+            Self::Status(_) => "status",
+            Self::Explain(_) => "explain",
+            Self::Completions(_) => "completions",
+            Self::Man(_) => "man",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_option_has_a_help_text() {
+        fn check(command: &clap::Command) {
+            for argument in command.get_arguments() {
+                assert!(
+                    argument.get_help().is_some(),
+                    "{} {}",
+                    command.get_name(),
+                    argument.get_id()
+                );
+            }
+            assert!(command.get_about().is_some(), "{}", command.get_name());
+            command.get_subcommands().for_each(check);
+        }
+        check(&Cli::command());
+    }
+}
