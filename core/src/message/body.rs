@@ -166,3 +166,107 @@ fn with_crlf(text: &str) -> Cow<'_, str> {
     }
     Cow::Owned(lines)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Attachment, Content};
+
+    const ID: &str = "0123456789abcdef";
+
+    fn attachment(name: &str, content_id: Option<&str>) -> Attachment {
+        Attachment {
+            name: Some(name.to_owned()),
+            content_type: None,
+            content_id: content_id.map(str::to_owned),
+            content: Content::Data {
+                data: b"x".as_slice().into(),
+            },
+        }
+    }
+
+    /// The parts as a tree: the types in order, each part's children in brackets.
+    fn tree(octets: &[u8]) -> String {
+        let text = String::from_utf8(octets.to_vec()).unwrap();
+        let mut tree = String::new();
+        for line in text.lines() {
+            if let Some(media_type) = line.strip_prefix("Content-Type: ") {
+                let media_type = media_type.split(';').next().unwrap();
+                let opening = if media_type.starts_with("multipart/") {
+                    "("
+                } else {
+                    " "
+                };
+                tree.push_str(media_type);
+                tree.push_str(opening);
+            } else if line.starts_with("--") && line.ends_with("--") {
+                tree.push_str(") ");
+            }
+        }
+        tree.trim_end().replace(" )", ")")
+    }
+
+    #[test]
+    fn frames_no_more_than_the_content_needs() {
+        fn check(text: bool, html: bool, attachments: &[Attachment], expected: &str) {
+            let message = Message {
+                text: text.then(|| "t".to_owned()),
+                html: html.then(|| "h".to_owned()),
+                attachments: attachments.to_vec(),
+                ..Message::default()
+            };
+            assert_eq!(tree(&body(&message, ID).unwrap()), expected);
+        }
+        let pdf = attachment("a.pdf", None);
+        let png = attachment("b.png", Some("b"));
+        let both = [png.clone(), pdf.clone()];
+        check(true, false, &[], "text/plain");
+        check(false, true, &[], "text/html");
+        check(
+            true,
+            true,
+            &[],
+            "multipart/alternative(text/plain text/html)",
+        );
+        check(
+            false,
+            true,
+            std::slice::from_ref(&png),
+            "multipart/related(text/html image/png)",
+        );
+        check(
+            true,
+            false,
+            std::slice::from_ref(&png),
+            "multipart/mixed(text/plain image/png)",
+        );
+        check(
+            false,
+            false,
+            std::slice::from_ref(&pdf),
+            "multipart/mixed(application/pdf)",
+        );
+        check(
+            true,
+            true,
+            &both,
+            "multipart/mixed(multipart/alternative(text/plain multipart/related(text/html image/png)) application/pdf)",
+        );
+    }
+
+    #[test]
+    fn encodes_text_only_as_far_as_it_must() {
+        fn check(text: &str, encoding: ContentTransferEncoding, expected: &str) {
+            let encoded = encode_text(text, "=_id_");
+            assert_eq!(encoded.encoding(), encoding, "{text:?}");
+            assert_eq!(str::from_utf8(encoded.as_ref()).unwrap(), expected);
+        }
+        use ContentTransferEncoding::{Base64, QuotedPrintable, SevenBit};
+        check("", SevenBit, "");
+        check("a\nb\rc\r\nd\n\r", SevenBit, "a\r\nb\r\nc\r\nd\r\n\r\n");
+        check("größer als 1", QuotedPrintable, "gr=C3=B6=C3=9Fer als 1");
+        check("日本語", Base64, "5pel5pys6Kqe");
+        check("NUL\0", QuotedPrintable, "NUL=00");
+        check("--=_id_1--", QuotedPrintable, "--=3D_id_1--");
+    }
+}

@@ -110,15 +110,16 @@ fn write_named(writer: &mut EmailWriter<'_>, entry: &NamedAddress<'_>) -> fmt::R
     write_unbroken(writer, &format!("<{address}>"))
 }
 
+/// A name as it is where it fits on a line, else as encoded-words: some readers lose a quotation mark over a fold.
 fn write_phrase(writer: &mut EmailWriter<'_>, name: &str) -> fmt::Result {
-    if !is_plain(name) || name.contains("  ") {
+    if !is_plain(name) || name.len() > MAX_PHRASE {
         return rfc2047::encode(name, writer);
     }
-    if name.bytes().all(is_atom_or_space) {
-        return writer.folding().write_str(name);
+    if name.bytes().all(is_atom_or_space) && !name.contains("  ") {
+        return write_unbroken(writer, name);
     }
     let escaped = name.replace('\\', r"\\").replace('"', "\\\"");
-    writer.folding().write_str(&format!("\"{escaped}\""))
+    write_unbroken(writer, &format!("\"{escaped}\""))
 }
 
 /// Begins a new line first where the token does not fit on this one and a blank stands before it.
@@ -145,5 +146,112 @@ fn is_atom_or_space(octet: u8) -> bool {
 /// What lines should keep to (RFC 5322 section 2.1.1), as lettre has it.
 const MAX_FOLDED_LINE: usize = 76;
 
+/// With quotation marks, a name of this length has a line of its own.
+const MAX_PHRASE: usize = 70;
+
 /// A word cannot be folded: with the longest name before it, the line stays below 998 octets (RFC 5322 section 2.1.1).
 const MAX_WORD: usize = 900;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Address;
+
+    fn lines(section: HeaderSection) -> String {
+        String::from_utf8(section.into_bytes()).unwrap()
+    }
+
+    #[test]
+    fn writes_text_plain_where_every_reader_sees_it_the_same() {
+        fn check(text: &str, expected: &str) {
+            let text = OneLine::parse("x", text).unwrap();
+            let mut section = HeaderSection::default();
+            section.add_value(unstructured(
+                HeaderName::new_from_ascii_str("Subject"),
+                text,
+            ));
+            assert_eq!(lines(section), expected);
+        }
+        check("", "Subject: \r\n");
+        check(
+            "Hello, \"world\"  (1)",
+            "Subject: Hello, \"world\"  (1)\r\n",
+        );
+        check("50% off? =? yes", "Subject: 50% off? =? yes\r\n");
+        check(
+            &"word ".repeat(20),
+            "Subject: word word word word word word word word word word word word word\r\n \
+             word word word word word word word\r\n",
+        );
+        check(
+            "=?utf-8?q?a?=",
+            "Subject: =?utf-8?b?PT91dGYtOD9xP2E/PQ==?=\r\n",
+        );
+        check("é  é", "Subject: =?utf-8?b?w6kgIMOp?=\r\n");
+        check("tab\there", "Subject: =?utf-8?b?dGFiCWhlcmU=?=\r\n");
+    }
+
+    #[test]
+    fn never_splits_a_character_between_encoded_words() {
+        let text = "日本".repeat(40);
+        let field = unstructured(
+            HeaderName::new_from_ascii_str("Subject"),
+            OneLine::parse("x", &text).unwrap(),
+        );
+        let mut section = HeaderSection::default();
+        section.add_value(field);
+        for line in lines(section).lines() {
+            let (_, word) = line.split_once("=?utf-8?b?").unwrap();
+            let octets = crate::model::Bytes::from(decoded(word.strip_suffix("?=").unwrap()));
+            assert!(
+                line.len() <= 76 && str::from_utf8(&octets).is_ok(),
+                "{line}"
+            );
+        }
+    }
+
+    fn decoded(base64: &str) -> Vec<u8> {
+        use base64::Engine as _;
+        base64::engine::general_purpose::STANDARD
+            .decode(base64)
+            .unwrap()
+    }
+
+    #[test]
+    fn writes_names_so_that_no_reader_takes_them_apart() {
+        fn check(entries: &[(&str, &str)], expected: &str) {
+            let entry = |&(name, address): &(&str, &str)| Address {
+                address: address.to_owned(),
+                name: Some(name.to_owned()),
+            };
+            let entries = entries.iter().map(entry).collect::<Vec<_>>();
+            let mut section = HeaderSection::default();
+            section.add_addresses("To", &NamedAddress::parse_all("to", &entries).unwrap());
+            assert_eq!(lines(section), expected);
+        }
+        check(&[], "");
+        check(&[("", "a@b.example")], "To: a@b.example\r\n");
+        check(
+            &[("Alice Example", "a@b.example")],
+            "To: Alice Example <a@b.example>\r\n",
+        );
+        check(
+            &[("Example, Alice \"Al\" \\", "a@b.example")],
+            "To: \"Example, Alice \\\"Al\\\" \\\\\" <a@b.example>\r\n",
+        );
+        check(&[("a  b", "a@b.example")], "To: \"a  b\" <a@b.example>\r\n");
+        check(
+            &[("=?x?=", "a@b.example")],
+            "To: =?utf-8?b?PT94Pz0=?= <a@b.example>\r\n",
+        );
+        check(&[("", "\"a b\"@c.example")], "To: <\"a b\"@c.example>\r\n");
+        check(
+            &[
+                ("Zoë", "zoë@b.example"),
+                ("", "someone.with.a.long.name@department.example"),
+            ],
+            "To: =?utf-8?b?Wm/Dqw==?= <zoë@b.example>,\r\n \
+             someone.with.a.long.name@department.example\r\n",
+        );
+    }
+}

@@ -21,15 +21,15 @@ pub struct Message {
     pub cc: Vec<Address>,
     /// Recipients named in no header field.
     pub bcc: Vec<Address>,
-    /// `Subject`, in plain Unicode.
+    /// `Subject`, in plain Unicode without line breaks.
     pub subject: String,
-    /// The plain text part.
+    /// The plain text part. Every line break is sent as CRLF. None is made from the HTML.
     pub text: Option<String>,
     /// The HTML part.
     pub html: Option<String>,
-    /// Attachments and inline images, in this order.
+    /// Attachments and inline images, in this order. A mail needs a text, an HTML part or an attachment.
     pub attachments: Vec<Attachment>,
-    /// Further header fields.
+    /// Further header fields, in this order, behind those that Mailbearer writes itself.
     pub headers: Vec<Header>,
     /// `X-Priority` and `Importance`. Default: none is written.
     pub priority: Option<Priority>,
@@ -37,7 +37,7 @@ pub struct Message {
     pub list_unsubscribe: Option<ListUnsubscribe>,
     /// `Message-ID` without angle brackets. Default: a new one under the sender's domain.
     pub message_id: Option<String>,
-    /// `Date`, in milliseconds since 1970-01-01T00:00:00Z. Default: now.
+    /// `Date`, in milliseconds since 1970-01-01T00:00:00Z, up to the year 9999. Default: now.
     pub date_unix_ms: Option<i64>,
 }
 
@@ -48,8 +48,9 @@ pub struct Message {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Address {
     /// The address (`local@domain`): ASCII, or UTF-8 (RFC 6531). International domain names may be in either form.
+    /// At most 64 octets before the `@` and 254 in all.
     pub address: String,
-    /// The display name, in plain Unicode.
+    /// The display name, in plain Unicode without line breaks.
     #[serde(default)]
     pub name: Option<String>,
 }
@@ -60,7 +61,7 @@ pub struct Address {
 #[cfg_attr(feature = "uniffi", derive(uniffi::Record))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Attachment {
-    /// The file name shown to the reader. Default for a path: its last part.
+    /// The file name shown to the reader. Default for a path: its last part. Octets need one, unless `content_id` is set.
     #[serde(default)]
     pub name: Option<String>,
     /// The media type, such as `application/pdf`. Default: by the name's extension, else `application/octet-stream`.
@@ -101,9 +102,10 @@ pub enum Content {
 #[cfg_attr(feature = "uniffi", derive(uniffi::Record))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Header {
-    /// The field's name: printable ASCII without a colon (RFC 5322 section 2.2).
+    /// The field's name: 1 to 76 printable ASCII characters without a colon (RFC 5322 section 2.2). Fields that have a
+    /// place of their own in the message, such as `Subject`, are refused.
     pub name: String,
-    /// The field's value, in plain Unicode without line breaks.
+    /// The field's value, in plain Unicode without line breaks; what is not plain ASCII is encoded (RFC 2047).
     pub value: String,
 }
 
@@ -141,7 +143,7 @@ pub struct ListUnsubscribe {
 pub struct Envelope {
     /// The account that sends.
     pub account: String,
-    /// `MAIL FROM`. Default: the account's mailbox.
+    /// `MAIL FROM`. Default: the account's mailbox. An empty text is the null reverse-path (RFC 5321 section 4.5.5).
     #[serde(default)]
     pub sender: Option<String>,
     /// `RCPT TO`, at least one.
