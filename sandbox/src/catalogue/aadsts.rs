@@ -38,7 +38,7 @@ const UNNUMBERED: &[&str] = &["slow_down", "authorization_declined"];
 macro_rules! aadsts {
     ($($name:ident = $code:literal, $error:literal, $status:literal, $suberror:literal, $text:literal;)*) => {
         $(
-            #[doc = concat!("AADSTS", stringify!($code), ": ", $text)]
+            #[doc = concat!("AADSTS", stringify!($code), ": `", $text, "`")]
             pub static $name: Aadsts =
                 Aadsts { code: $code, error: $error, http_status: $status, suberror: $suberror, text: $text };
         )*

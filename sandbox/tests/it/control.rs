@@ -177,3 +177,18 @@ async fn a_shut_down_sandbox_accepts_no_connections_and_removes_its_folder() {
     assert!(tokio::net::TcpStream::connect(smtp).await.is_err());
     assert!(!ca_file.exists());
 }
+
+#[tokio::test]
+async fn a_dropped_sandbox_ends_its_servers() {
+    let sandbox = sandbox().await;
+    let smtp = sandbox.smtp_address();
+    drop(sandbox);
+    for _ in 0..1000 {
+        // The aborted tasks end the next time the runtime looks at them.
+        tokio::task::yield_now().await;
+        if tokio::net::TcpStream::connect(smtp).await.is_err() {
+            return;
+        }
+    }
+    panic!("the server still accepts connections");
+}
