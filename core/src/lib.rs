@@ -45,7 +45,8 @@ mod token;
 mod transport;
 mod vault;
 
-pub use audit::Events;
+pub use audit::{EVENTS_KEPT, Events};
+pub use diagnosis::{Cause, causes};
 pub use error::{Error, Result};
 pub use handle::{Mailbearer, Parts};
 pub use model::{

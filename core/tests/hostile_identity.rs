@@ -1,6 +1,12 @@
 //! An identity provider that misbehaves in every way a socket allows: always a typed error within the deadline, and
 //! an account that works again as soon as the provider does.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "tests may stop where they stand, and the test server has a clock and sockets of its own"
+)]
+
 use mailbearer::model::{
     Cloud, EndpointOverrides, Grant, NewAccount, ProblemKind, Timeouts, VaultSettings,
 };

@@ -9,7 +9,7 @@ use super::situation::Situation;
 use crate::model::{Diagnosis, Evidence};
 
 /// The possible causes of a failure, best first; empty when nothing in the catalogue fits.
-pub fn explain(evidence: &Evidence) -> Vec<Diagnosis> {
+pub(crate) fn explain(evidence: &Evidence) -> Vec<Diagnosis> {
     let texts: Vec<&str> = evidence
         .evidence
         .iter()

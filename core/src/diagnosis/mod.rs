@@ -12,7 +12,7 @@ mod smtp;
 mod token;
 
 pub use catalogue::{Cause, causes};
-pub use explain::explain;
+pub(crate) use explain::explain;
 pub(crate) use smtp::{SmtpPhase, smtp_refusal};
 pub(crate) use token::{OAuthError, token_refusal};
 

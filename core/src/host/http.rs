@@ -28,8 +28,11 @@ pub struct ExtraRoots(pub Arc<str>);
 #[derive(Debug, Default)]
 pub struct SystemHttp {
     tls: TlsSettings,
-    clients: Mutex<HashMap<(Option<Arc<str>>, bool), reqwest::Client>>,
+    clients: Mutex<HashMap<ClientKey, reqwest::Client>>,
 }
+
+/// The extra roots a client trusts, and whether it speaks to this machine itself.
+type ClientKey = (Option<Arc<str>>, bool);
 
 /// Token endpoints answer with a few kilobytes; more than this is a fault or an attack.
 pub const MAX_RESPONSE_BYTES: usize = 1024 * 1024;

@@ -8,7 +8,7 @@ mod network;
 mod random;
 mod tls;
 
-pub use self::http::{ExtraRoots, HttpClient, SystemHttp};
+pub use self::http::{ExtraRoots, HttpClient, MAX_RESPONSE_BYTES, SystemHttp};
 pub(crate) use clock::within;
 pub use clock::{Clock, ManualClock, SystemClock};
 pub(crate) use file::read_attachment;

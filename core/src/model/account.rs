@@ -150,4 +150,8 @@ pub struct Endpoints {
     pub smtp_port: u16,
     /// Certificates trusted in addition to the system's, as PEM text.
     pub ca_pem: Option<String>,
+    /// The settings in force, by their names in [`EndpointOverrides`], on which Microsoft's own sources disagree:
+    /// override them if the server cannot be reached or refuses the token.
+    #[serde(default)]
+    pub unverified: Vec<String>,
 }

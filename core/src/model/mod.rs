@@ -15,7 +15,9 @@ mod token;
 
 pub use account::{Account, Cloud, EndpointOverrides, Endpoints, Grant, GrantKind, NewAccount};
 pub use bytes::Bytes;
-pub use config::{Config, Passphrase, Timeouts, VaultSettings};
+pub use config::{
+    CONNECT_MS, Config, Passphrase, REPLY_MS, TOKEN_MS, Timeouts, VERDICT_MS, VaultSettings,
+};
 pub use delivery::{
     Delivery, RecipientVerdict, SmtpReply, Step, TlsSession, TokenUse, Trail, Verdict,
 };

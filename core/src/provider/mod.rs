@@ -9,6 +9,7 @@ mod submission;
 
 use crate::error::{Error, Result};
 use crate::model::{Cloud, EndpointOverrides, Endpoints, Grant, NewAccount, ProblemKind};
+use clouds::Clouds;
 
 /// Checks every setting of an account and resolves its endpoints.
 ///
@@ -47,15 +48,25 @@ pub(crate) fn endpoints(account: &NewAccount) -> Result<Endpoints> {
         smtp_host,
         smtp_port,
         ca_pem: account.endpoints.ca_pem.clone(),
+        unverified: unverified(account, clouds),
     })
 }
 
-/// The settings of a cloud for which sources disagree, by their public names: an override may be needed.
-pub(crate) fn unverified(cloud: Cloud) -> Result<&'static [String]> {
-    let data = clouds::clouds()?.data(cloud);
-    Ok(data
-        .map(|data| data.unverified.as_slice())
-        .unwrap_or_default())
+/// The cloud's own settings for which sources disagree, as far as no override replaces them.
+fn unverified(account: &NewAccount, clouds: &Clouds) -> Vec<String> {
+    let overrides = &account.endpoints;
+    let is_replaced = |setting: &str| match setting {
+        "smtpHost" => overrides.smtp_host.is_some(),
+        "scopes" => overrides.scopes.is_some(),
+        "audiences" => overrides.audiences.is_some(),
+        _ => false,
+    };
+    let data = clouds.data(account.cloud).into_iter();
+    let settings = data.flat_map(|data| data.unverified.iter());
+    settings
+        .filter(|setting| !is_replaced(setting))
+        .cloned()
+        .collect()
 }
 
 /// A custom cloud has no defaults: what is missing is named at once, not one by one.

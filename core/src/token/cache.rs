@@ -7,6 +7,7 @@ use super::record::Tokens;
 use super::{AccessToken, TokenSource};
 use crate::account::Accounts;
 use crate::audit::Recorder;
+use crate::diagnosis;
 use crate::error::{Error, Result};
 use crate::model::{Account, Event, GrantKind, Problem, ProblemKind, TokenState, TokenStatus};
 use async_trait::async_trait;
@@ -351,14 +352,9 @@ fn check_audience(account: &Account, tokens: &Tokens) -> Result<()> {
     {
         return Ok(());
     }
-    Err(Error::new(
-        ProblemKind::Config,
+    Err(diagnosis::problem(
         "wrong-scope-audience",
         format!("the access token is for another service than mail submission: {found}"),
-        format!(
-            "ask for the scope of mail submission ({}), not of another service",
-            account.endpoints.scopes.join(" ")
-        ),
     ))
 }
 

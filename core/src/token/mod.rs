@@ -74,7 +74,7 @@ impl AccessToken {
 
 /// Where transports get access tokens.
 #[async_trait]
-pub trait TokenSource: Send + Sync + Debug {
+pub(crate) trait TokenSource: Send + Sync + Debug {
     /// A valid access token for an account.
     ///
     /// `refused` is the whole rule of renewal: a token that the server refused is renewed only if the stored token

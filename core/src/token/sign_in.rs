@@ -4,7 +4,7 @@ use super::grant::{DeviceAuthorization, IdentityProvider};
 use super::record::Tokens;
 use crate::error::{Error, Result};
 use crate::host::{Random, random_token};
-use crate::model::{Account, ProblemKind, SignInFlow, SignInPrompt};
+use crate::model::{Account, GrantKind, ProblemKind, SignInFlow, SignInPrompt};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
@@ -34,6 +34,9 @@ impl SignIns {
     /// Asks the identity provider for what to show the person.
     pub(crate) async fn begin(&self, account: &Account, flow: SignInFlow) -> Result<SignInPrompt> {
         let SignInFlow::DeviceCode = flow;
+        if account.grant != GrantKind::DeviceCode {
+            return Err(no_person_needed(&account.name));
+        }
         let authorization = self.provider.begin_device_code(account).await?;
         let id = random_token(&*self.random)?;
         let prompt = SignInPrompt {
@@ -76,6 +79,15 @@ impl SignIns {
     fn waiting(&self) -> std::sync::MutexGuard<'_, HashMap<String, Waiting>> {
         self.waiting.lock().unwrap_or_else(|e| e.into_inner())
     }
+}
+
+fn no_person_needed(account: &str) -> Error {
+    Error::new(
+        ProblemKind::Misuse,
+        "sign-in-not-needed",
+        format!("the account signs in by itself, without a person: {account}"),
+        "send with it, or ask for its access token; nobody has to sign in",
+    )
 }
 
 fn unknown_sign_in() -> Error {

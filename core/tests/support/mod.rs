@@ -1,9 +1,9 @@
 //! What the tests through the handle share: a sandbox with two accounts on it, and a search for leaked secrets.
 //! Accounts use the worldwide cloud's own settings, but for the addresses that point at the sandbox.
 
-#![allow(
+#![expect(
     dead_code,
-    reason = "each test file is a crate of its own and uses its part"
+    reason = "each test file is a crate of its own and uses a part of this"
 )]
 
 use mailbearer::host::{HttpClient as _, SystemHttp};
@@ -18,19 +18,19 @@ use std::io::Write;
 use std::sync::{Arc, Mutex, OnceLock};
 
 /// The account that signs in with a client secret; sends as billing.
-pub const SERVICE: &str = "service";
+pub(crate) const SERVICE: &str = "service";
 /// The account that signs in with a device code; sends as Alice.
-pub const PERSON: &str = "person";
+pub(crate) const PERSON: &str = "person";
 
 /// A sandbox and a handle on it.
-pub struct World {
-    pub sandbox: Sandbox,
-    pub mailbearer: Mailbearer,
+pub(crate) struct World {
+    pub(crate) sandbox: Sandbox,
+    pub(crate) mailbearer: Mailbearer,
 }
 
 impl World {
     /// Both accounts exist; nobody has signed in.
-    pub async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         Self::start_with(Config {
             vault: VaultSettings::Memory,
             timeouts: Timeouts {
@@ -44,7 +44,7 @@ impl World {
         .await
     }
 
-    pub async fn start_with(config: Config) -> Self {
+    pub(crate) async fn start_with(config: Config) -> Self {
         capture_logs();
         let options = Options {
             random_seed: Some(7),
@@ -62,7 +62,7 @@ impl World {
     }
 
     /// Alice signs in with a device code.
-    pub async fn sign_in(&self) {
+    pub(crate) async fn sign_in(&self) {
         let prompt = self
             .mailbearer
             .begin_sign_in(PERSON, SignInFlow::DeviceCode)
@@ -74,7 +74,7 @@ impl World {
     }
 
     /// Calls the sandbox's control interface; what it complains about is the error.
-    pub async fn control(
+    pub(crate) async fn control(
         &self,
         method: &str,
         path: &str,
@@ -98,7 +98,7 @@ impl World {
     }
 
     /// Fails if anything shown, or any log line of this process, holds a secret of this sandbox.
-    pub fn assert_no_secret_in(&self, shown: &str) {
+    pub(crate) fn assert_no_secret_in(&self, shown: &str) {
         let logs = String::from_utf8_lossy(&logs().lock().unwrap()).into_owned();
         for secret in self.sandbox.secrets() {
             assert!(!shown.contains(&secret), "a secret is shown: {secret}");
@@ -118,7 +118,7 @@ fn endpoints(sandbox: &Sandbox) -> EndpointOverrides {
 }
 
 /// The seeded service, as an account.
-pub fn service(sandbox: &Sandbox) -> NewAccount {
+pub(crate) fn service(sandbox: &Sandbox) -> NewAccount {
     NewAccount {
         name: SERVICE.to_owned(),
         mailbox: seed::BILLING.to_owned(),
@@ -133,7 +133,7 @@ pub fn service(sandbox: &Sandbox) -> NewAccount {
 }
 
 /// Alice, as an account.
-pub fn person(sandbox: &Sandbox) -> NewAccount {
+pub(crate) fn person(sandbox: &Sandbox) -> NewAccount {
     NewAccount {
         name: PERSON.to_owned(),
         mailbox: seed::ALICE.to_owned(),
@@ -146,7 +146,7 @@ pub fn person(sandbox: &Sandbox) -> NewAccount {
 }
 
 /// A short mail to these addresses.
-pub fn mail(account: &str, to: &[&str]) -> Message {
+pub(crate) fn mail(account: &str, to: &[&str]) -> Message {
     Message {
         account: account.to_owned(),
         to: to

@@ -78,6 +78,6 @@ fn rust_files(folder: &Path) -> Vec<Source> {
 fn is_rust_source(path: &Path) -> bool {
     let stem = path.file_stem().unwrap_or_default();
     path.extension().is_some_and(|extension| extension == "rs")
-        && stem != "tests"
+        && !stem.to_string_lossy().ends_with("tests")
         && stem != "testing"
 }

@@ -2,6 +2,7 @@
 //! The `oauth2` crate polls, waits the server's interval and obeys `slow_down`; the code's end is a deadline of ours.
 
 use super::{IdentityProvider, bad_url, scopes};
+use crate::diagnosis;
 use crate::error::{Error, Result};
 use crate::host::within;
 use crate::model::{Account, ProblemKind, Retry, TokenOrigin};
@@ -147,10 +148,8 @@ fn no_device_endpoint() -> Error {
 }
 
 fn code_ended() -> Error {
-    Error::new(
-        ProblemKind::SignIn,
+    diagnosis::problem(
         "device-code-expired",
         "the code ended before anybody signed in with it",
-        "begin the sign-in again, and enter the new code within its time",
     )
 }

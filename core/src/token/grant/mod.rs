@@ -7,7 +7,7 @@ mod device_code;
 mod refresh;
 
 use super::record::Tokens;
-use crate::diagnosis;
+use crate::diagnosis::{self, OAuthError};
 use crate::error::{Error, Result};
 use crate::host::{Clock, ExtraRoots, HttpClient, within};
 use crate::model::{Account, ProblemKind, TokenOrigin};
@@ -126,17 +126,13 @@ impl Exchange {
 
     /// Whether the last answer is a plain `invalid_client` from a server that is not Microsoft's.
     fn wants_other_client_authentication(&self) -> bool {
-        #[derive(serde::Deserialize)]
-        struct Body {
-            error: String,
-            error_codes: Option<Vec<u32>>,
-        }
         let last = self.last.lock().unwrap_or_else(|e| e.into_inner());
         let Last::Answer(answer) = &*last else {
             return false;
         };
-        serde_json::from_slice::<Body>(&answer.body)
-            .is_ok_and(|body| body.error == "invalid_client" && body.error_codes.is_none())
+        OAuthError::parse(&answer.body).is_some_and(|answer| {
+            answer.error.as_deref() == Some("invalid_client") && answer.aadsts.is_none()
+        })
     }
 }
 

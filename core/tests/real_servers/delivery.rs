@@ -1,9 +1,7 @@
 //! The handle against servers that nobody here wrote: tokens from `oidc-provider`, mail through Postfix and Dovecot.
 //! `cargo xtask test` installs them; without them, `cargo test` counts these tests as ignored.
 
-#[expect(dead_code, reason = "this file uses a part of what the servers offer")]
-mod real_servers;
-
+use crate::servers::{RealServers, as_sent};
 use async_trait::async_trait;
 use mailbearer::host::{Clock, SystemClock};
 use mailbearer::model::{
@@ -11,7 +9,6 @@ use mailbearer::model::{
     TokenOrigin, Verdict,
 };
 use mailbearer::{Config, Envelope, Mailbearer, Message, Parts, SignInFlow};
-use real_servers::{RealServers, as_sent};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};

@@ -9,8 +9,10 @@ use std::process::Command;
 use super::Unavailable;
 
 /// Where `npm ci` puts the identity provider.
-pub(crate) const OIDC_FOLDER: &str =
-    concat!(env!("CARGO_MANIFEST_DIR"), "/tests/real_servers/oidc");
+pub(crate) const OIDC_FOLDER: &str = concat!(
+    env!("CARGO_MANIFEST_DIR"),
+    "/tests/real_servers/servers/oidc"
+);
 
 /// Returns the folder of Postfix's daemons when everything is there, or else says in full what is missing.
 pub(crate) fn check() -> Result<PathBuf, Unavailable> {

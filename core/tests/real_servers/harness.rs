@@ -1,11 +1,6 @@
 //! That the real servers do what later tests rely on: they issue, check and refuse tokens, deliver the bytes they were
 //! sent, and are gone afterwards. Mailbearer itself takes no part here.
 
-#![cfg(target_os = "linux")]
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on ends here")]
-
-mod real_servers;
-
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -24,7 +19,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
-use self::real_servers::{RealServers, as_sent, http_client};
+use crate::servers::{RealServers, as_sent, http_client};
 
 #[tokio::test]
 #[ignore = "needs root, Postfix, Dovecot 2.3, Node.js and oidc-provider"]

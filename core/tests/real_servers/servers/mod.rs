@@ -4,8 +4,6 @@
 //!
 //! Tests that start them carry `#[ignore]`, so a run without the servers counts them as ignored, never as passed.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on ends here")]
-
 mod certificate;
 mod configuration;
 mod dovecot;
