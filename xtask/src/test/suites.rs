@@ -40,6 +40,17 @@ pub(super) fn all() -> Vec<Suite> {
             run: browser,
         },
         Suite {
+            name: "real-servers",
+            needs: &[
+                Need::Root,
+                Need::Debian("postfix"),
+                Need::Debian("dovecot-core"),
+                Need::Debian("dovecot-submissiond"),
+                Need::Npm("core/tests/real_servers/servers/oidc"),
+            ],
+            run: real_servers,
+        },
+        Suite {
             name: "fuzz",
             needs: &[Need::Debian("g++")],
             run: fuzz,
@@ -76,6 +87,20 @@ fn browser(shell: &Shell) -> Result<Counts> {
             .current_dir(root().join("sandbox/tests/browser"))
             .env("INBOX_SERVER", root().join("target/debug/examples/inbox")),
     )
+}
+
+/// The handle against Postfix, Dovecot and oidc-provider.
+fn real_servers(_: &Shell) -> Result<Counts> {
+    run_counted(cargo().args([
+        "test",
+        "--quiet",
+        "--package",
+        "mailbearer",
+        "--test",
+        "real_servers",
+        "--",
+        "--ignored",
+    ]))
 }
 
 /// A short run of every fuzz target. It needs no nightly compiler: libFuzzer's instrumentation is LLVM's own.
