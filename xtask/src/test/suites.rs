@@ -123,7 +123,7 @@ fn fuzz(shell: &Shell) -> Result<Counts> {
         let status = Command::new(target.join(&host).join("release").join(&name))
             .arg("-max_total_time=10")
             .arg("-rss_limit_mb=2048")
-            .arg("-verbosity=0")
+            .args(["-verbosity=0", "-print_funcs=0"])
             .arg(corpus)
             .args(Some(folder.join("seeds").join(&name)).filter(|seeds| seeds.is_dir()))
             .status()?;
