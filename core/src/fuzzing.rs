@@ -1,10 +1,12 @@
 //! The parsers of octets that a stranger may have written, for the fuzz targets in `fuzz/`.
 //! Not part of the interface: each function takes any octets and panics only when Mailbearer has a fault.
 
+use crate::diagnosis;
+use crate::message;
 use crate::model::{Bytes, Envelope};
 use crate::transport::smtp::auth::decode_challenge;
 use crate::transport::smtp::reply::ReplyParser;
-use crate::{diagnosis, message, vault};
+use crate::vault;
 
 /// Reads the octets as a vault file, and as the records inside one.
 pub fn vault_file(octets: &[u8]) {
