@@ -59,7 +59,7 @@ pub(super) fn missing(needs: &[Need]) -> Option<String> {
     unmet.first().map(|need| match need {
         Need::Root => "skipped: run as root".to_owned(),
         Need::Python(requirements) => {
-            format!("skipped: python3 -m venv and pip install -r {requirements} did not work")
+            format!("skipped: pip install -r {requirements} did not work (Debian: apt-get install python3-venv)")
         }
         Need::Npm(folder) => format!("skipped: npm install in {folder} did not work"),
         Need::Debian(package) => format!("skipped: run apt-get install {package}"),
@@ -127,8 +127,12 @@ fn install_python(requirements: &str) {
         return;
     }
     println!("── installing Python packages of {requirements}");
-    let has_venv =
-        python().exists() || run(Command::new("python3").args(["-m", "venv"]).arg(venv()));
+    let mut has_venv = python().exists() || make_venv();
+    if !has_venv && is_root() {
+        // Debian's own Python leaves this part out.
+        install_debian(&["python3-venv"]);
+        has_venv = make_venv();
+    }
     let installed = has_venv
         && run(Command::new(python())
             .args(["-m", "pip", "install", "--quiet", "--requirement"])
@@ -138,11 +142,14 @@ fn install_python(requirements: &str) {
     }
 }
 
+fn make_venv() -> bool {
+    run(Command::new("python3")
+        .args(["-m", "venv", "--clear"])
+        .arg(venv()))
+}
+
 fn install_npm(folder: &str) {
-    if root().join(folder).join("node_modules").is_dir() {
-        return;
-    }
-    println!("── installing npm packages of {folder}");
+    println!("── npm packages of {folder}");
     // Not `npm ci`: it refuses lock files that were written where a registry lacks other systems' binaries.
     run(Command::new("npm")
         .args(["install", "--no-audit", "--no-fund", "--silent"])
