@@ -5,6 +5,7 @@ mod hosts;
 mod imports;
 mod lockfiles;
 mod modules;
+mod paths;
 mod serialize;
 
 use crate::{Result, root};
@@ -19,6 +20,7 @@ pub(crate) fn run(shell: &Shell) -> Result {
     complaints.extend(hosts::check(&files));
     complaints.extend(serialize::check(&files));
     complaints.extend(modules::check());
+    complaints.extend(paths::check());
     complaints.extend(lockfiles::check(shell)?);
     complaints.extend(dependencies::check(shell)?);
     for complaint in &complaints {
