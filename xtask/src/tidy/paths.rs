@@ -31,7 +31,10 @@ fn paths(text: &str) -> impl Iterator<Item = &str> {
     quoted.chain(linked).filter(|path| {
         let is_name = |c: char| c.is_ascii_alphanumeric() || "/._-".contains(c);
         let top = path.split('/').next().unwrap_or_default();
-        path.contains('/') && path.chars().all(is_name) && root().join(top).is_dir()
+        path.contains('/')
+            && path.chars().all(is_name)
+            && top != "target"
+            && root().join(top).is_dir()
     })
 }
 
