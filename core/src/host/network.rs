@@ -1,7 +1,7 @@
 //! TCP and TLS streams. Errors say which host and port, and what most often stands in the way there.
 //! Deadlines are the caller's: every future here may be dropped.
 
-use super::tls::TlsSettings;
+use super::tls::{TlsSettings, is_authority_as_server};
 use crate::error::{Error, Result};
 use crate::model::{ProblemKind, TlsSession};
 use async_trait::async_trait;
@@ -182,7 +182,14 @@ fn certificate_problem(
 ) -> (&'static str, String, &'static str) {
     use rustls::CertificateError as Certificate;
     match problem {
-        Certificate::UnknownIssuer => (
+        problem if is_authority_as_server(problem) => (
+            "proxy-interference",
+            format!("the certificate of {host} is self-signed, and this machine does not trust it"),
+            "if this server is your own, give its certificate as ca_pem; \
+             otherwise a proxy or virus scanner may stand in between: exclude this host or trust its root",
+        ),
+        // A wrong signature is what an authority of the same name with another key gives.
+        Certificate::UnknownIssuer | Certificate::BadSignature => (
             "proxy-interference",
             format!(
                 "the certificate of {host} comes from an authority this machine does not trust"

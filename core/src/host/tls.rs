@@ -3,9 +3,12 @@
 
 use crate::error::{Error, Result};
 use crate::model::ProblemKind;
-use rustls::ClientConfig;
-use rustls::pki_types::CertificateDer;
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::client::verify_server_name;
 use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::server::ParsedCertificate;
+use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, SignatureScheme};
 use rustls_platform_verifier::Verifier;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -36,15 +39,89 @@ impl TlsSettings {
 fn client_config(extra_roots_pem: Option<&str>) -> Result<ClientConfig> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let extra_roots = extra_roots_pem.map_or(Ok(Vec::new()), extra_roots)?;
-    let verifier =
-        Verifier::new_with_extra_roots(extra_roots, provider.clone()).map_err(no_roots)?;
+    let platform = Verifier::new_with_extra_roots(extra_roots.clone(), provider.clone());
+    let verifier = Verify {
+        platform: platform.map_err(no_roots)?,
+        extra_roots,
+    };
     let config = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .map_err(no_roots)?
-        .dangerous() // Names the door to own verifiers; this one is the platform's, with every check on.
+        .dangerous() // Names the door to own verifiers; see what ours adds to the platform's.
         .with_custom_certificate_verifier(Arc::new(verifier))
         .with_no_client_auth();
     Ok(config)
+}
+
+/// The platform's verifier, and one thing more: a certificate that was itself given as an extra root is trusted for the
+/// names in it. Servers in tests and small networks are often set up with one self-signed certificate that claims to be
+/// an authority, as `openssl req -x509` makes it; the standard verifier refuses an authority as a server.
+#[derive(Debug)]
+struct Verify {
+    platform: Verifier,
+    extra_roots: Vec<CertificateDer<'static>>,
+}
+
+impl ServerCertVerifier for Verify {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        server_name: &ServerName<'_>,
+        ocsp_response: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        let verified = self.platform.verify_server_cert(
+            end_entity,
+            intermediates,
+            server_name,
+            ocsp_response,
+            now,
+        );
+        match verified {
+            // The time was checked before this was found (webpki checks validity first); the name was not.
+            Err(rustls::Error::InvalidCertificate(problem))
+                if is_authority_as_server(&problem) && self.extra_roots.contains(end_entity) =>
+            {
+                verify_server_name(&ParsedCertificate::try_from(end_entity)?, server_name)?;
+                Ok(ServerCertVerified::assertion())
+            }
+            verified => verified,
+        }
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.platform
+            .verify_tls12_signature(message, certificate, signature)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.platform
+            .verify_tls13_signature(message, certificate, signature)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.platform.supported_verify_schemes()
+    }
+}
+
+/// Whether a server showed an authority's certificate as its own, usually a self-signed one.
+pub(super) fn is_authority_as_server(problem: &CertificateError) -> bool {
+    let CertificateError::Other(other) = problem else {
+        return false;
+    };
+    let problem = other.0.downcast_ref::<webpki::Error>();
+    problem == Some(&webpki::Error::CaUsedAsEndEntity)
 }
 
 /// Reads certificates from PEM text (RFC 7468).
