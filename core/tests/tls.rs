@@ -1,10 +1,6 @@
 //! Which certificates the default network takes: the right authority, the right name and the right time, every time.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::disallowed_methods,
-    reason = "tests may stop where they stand, and their servers have a clock and sockets of their own"
-)]
+#![expect(clippy::unwrap_used, reason = "tests may stop where they stand")]
 
 use mailbearer::host::{Network as _, SystemNetwork};
 use rcgen::{BasicConstraints, CertificateParams, IsCa, KeyPair, date_time_ymd};
