@@ -215,7 +215,23 @@ fn added(account: &Account) -> Page {
         _ => format!("mailbearer send --account {}", account.name),
     };
     page.line(Text::concat([Text::from("  next: "), link(next)]));
+    for setting in &account.endpoints.unverified {
+        page.line(Text::from(unverified(setting)));
+    }
     page
+}
+
+/// A hint for a setting on which Microsoft's own sources disagree.
+fn unverified(setting: &str) -> String {
+    let option = match setting {
+        "smtpHost" => "--smtp-host",
+        "scopes" => "--scope",
+        "audiences" => "--audience",
+        other => other,
+    };
+    format!(
+        "  note: Microsoft's sources disagree here; if it does not work, add the account again with {option}"
+    )
 }
 
 /// The environment variable that may hold the client secret.
