@@ -174,6 +174,8 @@ export interface Endpoints {
   smtpPort: number;
   /** Certificates trusted in addition to the system's, as PEM text. */
   caPem?: string | null;
+  /** The settings in force, by their names in [`EndpointOverrides`], on which Microsoft's own sources disagree: override them if the server cannot be reached or refuses the token. */
+  unverified?: Array<string>;
 }
 
 /** How a person signs in. */
@@ -261,15 +263,15 @@ export interface Message {
   cc?: Array<Address>;
   /** Recipients named in no header field. */
   bcc?: Array<Address>;
-  /** `Subject`, in plain Unicode. */
+  /** `Subject`, in plain Unicode without line breaks. */
   subject?: string;
-  /** The plain text part. */
+  /** The plain text part. Every line break is sent as CRLF. None is made from the HTML. */
   text?: string | null;
   /** The HTML part. */
   html?: string | null;
-  /** Attachments and inline images, in this order. */
+  /** Attachments and inline images, in this order. A mail needs a text, an HTML part or an attachment. */
   attachments?: Array<Attachment>;
-  /** Further header fields. */
+  /** Further header fields, in this order, behind those that Mailbearer writes itself. */
   headers?: Array<Header>;
   /** `X-Priority` and `Importance`. Default: none is written. */
   priority?: Priority | null;
@@ -277,21 +279,21 @@ export interface Message {
   listUnsubscribe?: ListUnsubscribe | null;
   /** `Message-ID` without angle brackets. Default: a new one under the sender's domain. */
   messageId?: string | null;
-  /** `Date`, in milliseconds since 1970-01-01T00:00:00Z. Default: now. */
+  /** `Date`, in milliseconds since 1970-01-01T00:00:00Z, up to the year 9999. Default: now. */
   dateUnixMs?: number | null;
 }
 
 /** A mail address with an optional display name. */
 export interface Address {
-  /** The address (`local@domain`): ASCII, or UTF-8 (RFC 6531). International domain names may be in either form. */
+  /** The address (`local@domain`): ASCII, or UTF-8 (RFC 6531). International domain names may be in either form. At most 64 octets before the `@` and 254 in all. */
   address: string;
-  /** The display name, in plain Unicode. */
+  /** The display name, in plain Unicode without line breaks. */
   name?: string | null;
 }
 
 /** A file that travels with the mail. */
 export interface Attachment {
-  /** The file name shown to the reader. Default for a path: its last part. */
+  /** The file name shown to the reader. Default for a path: its last part. Octets need one, unless `content_id` is set. */
   name?: string | null;
   /** The media type, such as `application/pdf`. Default: by the name's extension, else `application/octet-stream`. */
   contentType?: string | null;
@@ -321,9 +323,9 @@ export type Bytes = Uint8Array | string;
 
 /** One header field of your own. */
 export interface Header {
-  /** The field's name: printable ASCII without a colon (RFC 5322 section 2.2). */
+  /** The field's name: 1 to 76 printable ASCII characters without a colon (RFC 5322 section 2.2). Fields that have a place of their own in the message, such as `Subject`, are refused. */
   name: string;
-  /** The field's value, in plain Unicode without line breaks. */
+  /** The field's value, in plain Unicode without line breaks; what is not plain ASCII is encoded (RFC 2047). */
   value: string;
 }
 
@@ -348,7 +350,7 @@ export interface ListUnsubscribe {
 export interface Envelope {
   /** The account that sends. */
   account: string;
-  /** `MAIL FROM`. Default: the account's mailbox. */
+  /** `MAIL FROM`. Default: the account's mailbox. An empty text is the null reverse-path (RFC 5321 section 4.5.5). */
   sender?: string | null;
   /** `RCPT TO`, at least one. */
   recipients: Array<string>;
@@ -570,7 +572,7 @@ export type ProblemKind =
   /** Report it: this is a fault of Mailbearer. */
   | 'internal';
 
-/** What a program or a person has seen of a failure. */
+/** What a program or a person has seen of a failure.  Reading is tolerant: unknown members are skipped, and a value of `context` or `facts` that is no text becomes one. */
 export interface Evidence {
   /** The texts seen, in order. */
   evidence?: Array<EvidenceItem>;
