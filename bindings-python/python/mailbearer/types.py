@@ -396,6 +396,9 @@ class Endpoints:
     ca_pem: Optional[str] = None
     """Certificates trusted in addition to the system's, as PEM text."""
 
+    unverified: Sequence[str] = ()
+    """The settings in force, by their names in [`EndpointOverrides`], on which Microsoft's own sources disagree: override them if the server cannot be reached or refuses the token."""
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class SignInPrompt:
@@ -489,19 +492,19 @@ class Message:
     """Recipients named in no header field."""
 
     subject: str = ""
-    """`Subject`, in plain Unicode."""
+    """`Subject`, in plain Unicode without line breaks."""
 
     text: Optional[str] = None
-    """The plain text part."""
+    """The plain text part. Every line break is sent as CRLF. None is made from the HTML."""
 
     html: Optional[str] = None
     """The HTML part."""
 
     attachments: Sequence[Attachment] = ()
-    """Attachments and inline images, in this order."""
+    """Attachments and inline images, in this order. A mail needs a text, an HTML part or an attachment."""
 
     headers: Sequence[Header] = ()
-    """Further header fields."""
+    """Further header fields, in this order, behind those that Mailbearer writes itself."""
 
     priority: Optional[Priority] = None
     """`X-Priority` and `Importance`. Default: none is written."""
@@ -513,7 +516,7 @@ class Message:
     """`Message-ID` without angle brackets. Default: a new one under the sender's domain."""
 
     date_unix_ms: Optional[int] = None
-    """`Date`, in milliseconds since 1970-01-01T00:00:00Z. Default: now."""
+    """`Date`, in milliseconds since 1970-01-01T00:00:00Z, up to the year 9999. Default: now."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -521,10 +524,10 @@ class Address:
     """A mail address with an optional display name."""
 
     address: str
-    """The address (`local@domain`): ASCII, or UTF-8 (RFC 6531). International domain names may be in either form."""
+    """The address (`local@domain`): ASCII, or UTF-8 (RFC 6531). International domain names may be in either form. At most 64 octets before the `@` and 254 in all."""
 
     name: Optional[str] = None
-    """The display name, in plain Unicode."""
+    """The display name, in plain Unicode without line breaks."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -532,7 +535,7 @@ class Attachment:
     """A file that travels with the mail."""
 
     name: Optional[str] = None
-    """The file name shown to the reader. Default for a path: its last part."""
+    """The file name shown to the reader. Default for a path: its last part. Octets need one, unless `content_id` is set."""
 
     content_type: Optional[str] = None
     """The media type, such as `application/pdf`. Default: by the name's extension, else `application/octet-stream`."""
@@ -577,10 +580,10 @@ class Header:
     """One header field of your own."""
 
     name: str
-    """The field's name: printable ASCII without a colon (RFC 5322 section 2.2)."""
+    """The field's name: 1 to 76 printable ASCII characters without a colon (RFC 5322 section 2.2). Fields that have a place of their own in the message, such as `Subject`, are refused."""
 
     value: str
-    """The field's value, in plain Unicode without line breaks."""
+    """The field's value, in plain Unicode without line breaks; what is not plain ASCII is encoded (RFC 2047)."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -602,7 +605,7 @@ class Envelope:
     """The account that sends."""
 
     sender: Optional[str] = None
-    """`MAIL FROM`. Default: the account's mailbox."""
+    """`MAIL FROM`. Default: the account's mailbox. An empty text is the null reverse-path (RFC 5321 section 4.5.5)."""
 
     recipients: Sequence[str]
     """`RCPT TO`, at least one."""
@@ -882,7 +885,7 @@ class Problem:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Evidence:
-    """What a program or a person has seen of a failure."""
+    """What a program or a person has seen of a failure.  Reading is tolerant: unknown members are skipped, and a value of `context` or `facts` that is no text becomes one."""
 
     evidence: Sequence[EvidenceItem] = ()
     """The texts seen, in order."""

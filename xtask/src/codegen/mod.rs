@@ -3,6 +3,7 @@
 
 mod python;
 mod schema;
+mod swift;
 mod typescript;
 
 use crate::{Result, root};
@@ -18,6 +19,10 @@ pub(crate) fn run(shell: &Shell, check: bool) -> Result {
         (
             "bindings-python/python/mailbearer/types.py",
             python::write(&types),
+        ),
+        (
+            "bindings-swift/Sources/Mailbearer/Types.swift",
+            swift::write(&types)?,
         ),
     ];
     let mut stale = Vec::new();
