@@ -4,6 +4,7 @@
 mod errors;
 mod python;
 mod schema;
+mod swift;
 mod typescript;
 
 use crate::{Result, root};
@@ -15,14 +16,19 @@ use xshell::{Shell, cmd};
 pub(crate) fn run(shell: &Shell, check: bool) -> Result {
     let types = types(shell)?;
     let mut files = errors::pages(shell)?;
-    files.push((
-        "bindings-node/types.d.ts".to_owned(),
-        typescript::write(&types),
-    ));
-    files.push((
-        "bindings-python/python/mailbearer/types.py".to_owned(),
-        python::write(&types),
-    ));
+    for (path, text) in [
+        ("bindings-node/types.d.ts", typescript::write(&types)),
+        (
+            "bindings-python/python/mailbearer/types.py",
+            python::write(&types),
+        ),
+        (
+            "bindings-swift/Sources/Mailbearer/Types.swift",
+            swift::write(&types)?,
+        ),
+    ] {
+        files.push((path.to_owned(), text));
+    }
     let mut stale = Vec::new();
     for (path, text) in files {
         let path = root().join(path);

@@ -98,7 +98,7 @@ fn declare_field(field: &Field) -> String {
 fn annotation(of: &FieldType) -> String {
     match of {
         FieldType::Text => "str".to_owned(),
-        FieldType::Integer => "int".to_owned(),
+        FieldType::Integer { .. } => "int".to_owned(),
         FieldType::Number => "float".to_owned(),
         FieldType::Boolean => "bool".to_owned(),
         FieldType::Named(name) => name.clone(),

@@ -53,7 +53,10 @@ pub(super) struct Field {
 #[derive(Debug)]
 pub(super) enum FieldType {
     Text,
-    Integer,
+    /// Whole numbers; the format is Rust's width, such as `uint64`.
+    Integer {
+        format: String,
+    },
     Number,
     Boolean,
     Named(String),
@@ -161,7 +164,9 @@ fn read_type(property: &Value) -> Result<FieldType> {
 fn read_plain(name: &Value, property: &Value) -> Result<FieldType> {
     match name.as_str() {
         Some("string") => Ok(FieldType::Text),
-        Some("integer") => Ok(FieldType::Integer),
+        Some("integer") => Ok(FieldType::Integer {
+            format: text(&property["format"]),
+        }),
         Some("number") => Ok(FieldType::Number),
         Some("boolean") => Ok(FieldType::Boolean),
         Some("array") => Ok(FieldType::List(Box::new(read_type(&property["items"])?))),

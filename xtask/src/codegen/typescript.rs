@@ -77,7 +77,7 @@ fn declare_field(field: &Field, indent: &str) -> [String; 2] {
 fn name_of(of: &FieldType) -> String {
     match of {
         FieldType::Text => "string".to_owned(),
-        FieldType::Integer | FieldType::Number => "number".to_owned(),
+        FieldType::Integer { .. } | FieldType::Number => "number".to_owned(),
         FieldType::Boolean => "boolean".to_owned(),
         FieldType::Named(name) => name.clone(),
         FieldType::List(of) => format!("Array<{}>", name_of(of)),

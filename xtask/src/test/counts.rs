@@ -59,6 +59,16 @@ pub(super) fn run_counted(command: &mut Command) -> Result<Counts> {
     Ok(counts)
 }
 
+/// Runs a program that passes or fails as a whole.
+pub(super) fn run_checked(command: &mut Command) -> Result<Counts> {
+    let passes = command.stdin(Stdio::null()).status()?.success();
+    Ok(Counts {
+        passed: u32::from(passes),
+        failed: u32::from(!passes),
+        skipped: 0,
+    })
+}
+
 fn count_lines(output: impl Read) -> Result<Counts> {
     let mut counts = Counts::default();
     let mut terminal = std::io::stdout().lock();
@@ -71,9 +81,13 @@ fn count_lines(output: impl Read) -> Result<Counts> {
     Ok(counts)
 }
 
-/// Reads one closing line of cargo's, pytest's, node's or Swift's runner; any other line counts nothing.
+/// Reads one closing line of cargo's, pytest's or node's runner, or Swift's line of one test; any other line counts
+/// nothing.
 fn read_line(line: &str) -> Counts {
     let line = line.trim().trim_matches('=').trim();
+    if let Some(test) = swift_test(line) {
+        return test;
+    }
     if let Some(rest) = line.strip_prefix("test result:") {
         return by_words(rest, &["passed"], &["failed"], &["ignored"]);
     }
@@ -100,6 +114,27 @@ fn read_line(line: &str) -> Counts {
         );
     }
     Counts::default()
+}
+
+/// One test of Swift's two runners. Their closing lines will not do: one repeats its sums for every suite, the other
+/// does not say how many tests failed.
+fn swift_test(line: &str) -> Option<Counts> {
+    let is_test = |rest: &&str| !rest.starts_with("run with ") && !rest.starts_with("case ");
+    let of_testing = line
+        .split_once(" Test ")
+        .filter(|(symbol, _)| symbol.chars().count() == 1)
+        .map(|(_, rest)| rest)
+        .filter(is_test);
+    let of_xctest = line
+        .strip_prefix("Test Case ")
+        .filter(|rest| rest.ends_with(')'));
+    let rest = of_testing.or(of_xctest)?;
+    let ended = |word: &str| u32::from(rest.contains(word));
+    Some(Counts {
+        passed: ended(" passed "),
+        failed: ended(" failed "),
+        skipped: ended(" skipped"),
+    })
 }
 
 /// Adds up the numbers that stand before the words.
@@ -157,6 +192,25 @@ mod tests {
         check("===== 23 passed, 1 skipped in 4.51s =====", 23, 0, 1);
         check("1 failed, 22 passed in 4.51s", 22, 1, 0);
         check("counted: 5 passed, 1 failed, 2 skipped", 5, 1, 2);
+        check("\u{2714} Test sends() passed after 0.012 seconds.", 1, 0, 0);
+        check(
+            "\u{2718} Test sends() failed after 0.012 seconds with 1 issue.",
+            0,
+            1,
+            0,
+        );
+        check("\u{279c} Test sends() skipped.", 0, 0, 1);
+        check("\u{25c7} Test sends() started.", 0, 0, 0);
+        check(
+            "\u{2714} Test run with 9 tests passed after 0.1 seconds.",
+            0,
+            0,
+            0,
+        );
+        check("Test Case 'Tests.testA' passed (0.02 seconds)", 1, 0, 0);
+        check("Test Case 'Tests.testA' failed (0.02 seconds)", 0, 1, 0);
+        check("Test Case 'Tests.testA' started at 2026-11-25", 0, 0, 0);
+        check("Executed 8 tests, with 0 failures (0 unexpected)", 0, 0, 0);
         check("3 passed the door in silence", 0, 0, 0);
         check("hello", 0, 0, 0);
     }

@@ -2,7 +2,7 @@
 //! A suite whose needs cannot be met is counted as skipped, with what to install; never as passed.
 
 mod counts;
-mod needs;
+pub(crate) mod needs;
 mod suites;
 
 use crate::Result;

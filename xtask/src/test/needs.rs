@@ -1,13 +1,14 @@
 //! What a suite needs from the machine: Debian packages, Python packages in an environment of our own, npm packages.
 //! Debian packages are installed when this runs as root; otherwise the summary says exactly what to install.
 
+use crate::build::swift_toolchain::{self, Toolchain};
 use crate::root;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 /// One thing a suite needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Need {
+pub(crate) enum Need {
     /// A Debian package.
     Debian(&'static str),
     /// Root's rights, for servers that insist on them.
@@ -16,10 +17,12 @@ pub(super) enum Need {
     Python(&'static str),
     /// Node.js, with `npm` run in a folder that has a lock file.
     Npm(&'static str),
+    /// Swift's compiler and package manager.
+    Swift,
 }
 
 /// Installs what is missing and can be installed. Failures show later, as needs that are still missing.
-pub(super) fn install<'a>(needs: impl Iterator<Item = &'a Need>) {
+pub(crate) fn install<'a>(needs: impl Iterator<Item = &'a Need>) {
     let mut debian = Vec::new();
     let mut others: Vec<Need> = Vec::new();
     for need in needs {
@@ -27,7 +30,9 @@ pub(super) fn install<'a>(needs: impl Iterator<Item = &'a Need>) {
             Need::Debian(package) if !is_met(*need) && !debian.contains(package) => {
                 debian.push(*package);
             }
-            Need::Python(_) | Need::Npm(_) if !others.contains(need) => others.push(*need),
+            Need::Python(_) | Need::Npm(_) | Need::Swift if !others.contains(need) => {
+                others.push(*need)
+            }
             _ => {}
         }
     }
@@ -38,13 +43,14 @@ pub(super) fn install<'a>(needs: impl Iterator<Item = &'a Need>) {
         match need {
             Need::Python(requirements) => install_python(requirements),
             Need::Npm(folder) => install_npm(folder),
+            Need::Swift => install_swift(),
             _ => {}
         }
     }
 }
 
 /// What is missing, as a sentence that says how to get it.
-pub(super) fn missing(needs: &[Need]) -> Option<String> {
+pub(crate) fn missing(needs: &[Need]) -> Option<String> {
     let unmet: Vec<_> = needs.iter().filter(|need| !is_met(**need)).collect();
     let debian: Vec<_> = unmet
         .iter()
@@ -62,12 +68,13 @@ pub(super) fn missing(needs: &[Need]) -> Option<String> {
             format!("skipped: pip install -r {requirements} did not work (Debian: apt-get install python3-venv)")
         }
         Need::Npm(folder) => format!("skipped: npm install in {folder} did not work"),
+        Need::Swift => "skipped: install Swift, or run as root on Debian".to_owned(),
         Need::Debian(package) => format!("skipped: run apt-get install {package}"),
     })
 }
 
 /// The Python of the tests' own environment.
-pub(super) fn python() -> PathBuf {
+pub(crate) fn python() -> PathBuf {
     venv().join("bin/python")
 }
 
@@ -81,6 +88,7 @@ fn is_met(need: Need) -> bool {
         Need::Root => is_root(),
         Need::Python(requirements) => stamp(requirements).exists(),
         Need::Npm(folder) => root().join(folder).join("node_modules").is_dir(),
+        Need::Swift => Toolchain::find().is_some(),
     }
 }
 
@@ -154,6 +162,12 @@ fn install_npm(folder: &str) {
     run(Command::new("npm")
         .args(["install", "--no-audit", "--no-fund", "--silent"])
         .current_dir(root().join(folder)));
+}
+
+fn install_swift() {
+    if let Err(error) = swift_toolchain::install() {
+        println!("{error}");
+    }
 }
 
 fn run(command: &mut Command) -> bool {

@@ -1,7 +1,9 @@
 //! The suites: what each needs, and how it is run.
 
-use super::counts::{Counts, run_counted};
+use super::counts::{Counts, run_checked, run_counted};
 use super::needs::{Need, python};
+use crate::build::swift_toolchain::Toolchain;
+use crate::build::{self, Profile};
 use crate::{Result, root};
 use std::process::Command;
 use xshell::{Shell, cmd};
@@ -20,6 +22,21 @@ pub(super) fn all() -> Vec<Suite> {
             name: "rust",
             needs: &[],
             run: rust,
+        },
+        Suite {
+            name: "python",
+            needs: build::python::NEEDS,
+            run: bindings_python,
+        },
+        Suite {
+            name: "node",
+            needs: &[Need::Npm("bindings-node")],
+            run: bindings_node,
+        },
+        Suite {
+            name: "swift",
+            needs: &[Need::Swift],
+            run: bindings_swift,
         },
         Suite {
             name: "witnesses",
@@ -66,9 +83,65 @@ fn rust(_: &Shell) -> Result<Counts> {
     Ok(counts)
 }
 
+/// The Python package as it would be installed, and its types.
+fn bindings_python(shell: &Shell) -> Result<Counts> {
+    let (python, wheel) = (python(), build::python::build(shell, Profile::Dev)?);
+    cmd!(
+        shell,
+        "{python} -m pip install --quiet --force-reinstall --no-deps --no-index {wheel}"
+    )
+    .run()?;
+    build_sandbox(shell)?;
+    let folder = root().join("bindings-python");
+    let in_folder = |module: &str| {
+        let mut command = Command::new(&python);
+        command.args(["-m", module]).current_dir(&folder);
+        command
+    };
+    let mut counts = run_checked(in_folder("mypy").arg("--no-error-summary"))?;
+    counts += run_counted(in_folder("pytest").args(["--quiet", "-p", "no:cacheprovider"]))?;
+    Ok(counts)
+}
+
+/// The npm package, and its types.
+fn bindings_node(shell: &Shell) -> Result<Counts> {
+    build::node::build(shell, Profile::Dev)?;
+    build_sandbox(shell)?;
+    let npm = |script: &str| {
+        let mut command = Command::new("npm");
+        command.args(["run", "--silent", script]);
+        command.current_dir(root().join("bindings-node"));
+        command
+    };
+    let mut counts = run_checked(&mut npm("types"))?;
+    counts += run_counted(&mut npm("test"))?;
+    Ok(counts)
+}
+
+/// The Swift package, and that its generated sources are fresh.
+fn bindings_swift(shell: &Shell) -> Result<Counts> {
+    let library = build::swift::library(shell, Profile::Dev)?;
+    build::swift::check_generated(shell, Profile::Dev)?;
+    build_sandbox(shell)?;
+    let toolchain = Toolchain::find().ok_or("Swift is not installed")?;
+    let package = root().join("bindings-swift");
+    let scratch = root().join("target/swift/build");
+    run_counted(
+        toolchain
+            .swift(&package, &library.join("pkgconfig"))
+            .args(["test", "--scratch-path"])
+            .arg(scratch),
+    )
+}
+
+/// The sandbox's program, which the tests in other languages start.
+fn build_sandbox(shell: &Shell) -> Result {
+    Ok(cmd!(shell, "cargo build --quiet --package mailbearer-sandbox").run()?)
+}
+
 /// Clients of other makers against the sandbox: MSAL, nodemailer, curl, smtplib.
 fn witnesses(shell: &Shell) -> Result<Counts> {
-    cmd!(shell, "cargo build --quiet --package mailbearer-sandbox").run()?;
+    build_sandbox(shell)?;
     let folder = root().join("sandbox/tests/witnesses");
     run_counted(
         Command::new(python())

@@ -1,26 +1,10 @@
-//! Builds the artifacts of each front end with the distribution profile.
+//! The command line program, with shell completions and man pages.
 
 use crate::{Result, root};
-use clap::ValueEnum;
 use xshell::{Shell, cmd};
 
-/// A front end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Target {
-    /// The command line program, with shell completions and man pages.
-    Cli,
-    /// Everything.
-    All,
-}
-
 /// Builds into `target/dist`.
-pub(crate) fn run(shell: &Shell, target: Target) -> Result {
-    match target {
-        Target::Cli | Target::All => cli(shell),
-    }
-}
-
-fn cli(shell: &Shell) -> Result {
+pub(super) fn build(shell: &Shell) -> Result {
     cmd!(shell, "cargo build --package mailbearer-cli --profile dist").run()?;
     let program = root().join("target/dist/mailbearer");
     let out = root().join("target/dist/share");

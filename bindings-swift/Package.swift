@@ -1,0 +1,25 @@
+// swift-tools-version:6.0
+// The Swift package over the native library that `cargo xtask build swift` makes; pkg-config says where it lies.
+
+import PackageDescription
+
+let package = Package(
+    name: "mailbearer",
+    platforms: [.macOS(.v13), .iOS(.v16)],
+    products: [.library(name: "Mailbearer", targets: ["Mailbearer"])],
+    targets: [
+        .systemLibrary(name: "MailbearerFFI", pkgConfig: "mailbearer"),
+        // Generated code for asynchronous calls does not compile in Swift 6 mode.
+        .target(
+            name: "MailbearerNative",
+            dependencies: ["MailbearerFFI"],
+            swiftSettings: [.swiftLanguageMode(.v5)],
+            linkerSettings: [
+                .linkedLibrary("gcc_s", .when(platforms: [.linux])),
+                .linkedLibrary("m", .when(platforms: [.linux])),
+            ]),
+        .target(name: "Mailbearer", dependencies: ["MailbearerNative"]),
+        .executableTarget(name: "send", dependencies: ["Mailbearer"], path: "Examples/Send"),
+        .testTarget(name: "MailbearerTests", dependencies: ["Mailbearer"]),
+    ]
+)

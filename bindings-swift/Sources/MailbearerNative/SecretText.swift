@@ -1,0 +1,18 @@
+/// A secret: taken in, never given back, and shown by nothing that prints values.
+public struct SecretText: Hashable, Sendable, ExpressibleByStringLiteral {
+    let value: String
+
+    public init(_ value: String) {
+        self.value = value
+    }
+
+    public init(stringLiteral value: String) {
+        self.value = value
+    }
+}
+
+extension SecretText: CustomStringConvertible, CustomDebugStringConvertible, CustomReflectable {
+    public var description: String { "***" }
+    public var debugDescription: String { "***" }
+    public var customMirror: Mirror { Mirror(self, children: [], displayStyle: .struct) }
+}

@@ -1,0 +1,44 @@
+import Foundation
+import Mailbearer
+import Testing
+
+/// The example of README.md is a program of the package: it is what README.md says, and it sends.
+@Suite(.serialized, .timeLimit(.minutes(1))) struct ReadmeTests {
+    private let package = URL(filePath: #filePath).appending(path: "../../..").standardized
+
+    @Test func showsTheExampleAsItIsCompiled() throws {
+        let example = try String(contentsOf: package.appending(path: "Examples/Send/main.swift"), encoding: .utf8)
+        let readme = try String(contentsOf: package.appending(path: "README.md"), encoding: .utf8)
+        #expect(readme.contains("```swift\n\(example)```\n"))
+    }
+
+    @Test func sendsWithTheExample() async throws {
+        let folder = FileManager.default.temporaryDirectory.appending(path: UUID().uuidString)
+        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+        defer { try? FileManager.default.removeItem(at: folder) }
+        let passphrase = "correct horse battery staple"
+        let vault = folder.appending(path: "mailbearer.vault").path()
+        let settings = VaultSettings.file(path: vault, passphrase: .text(text: SecretText(passphrase)))
+        let sandbox = try await Sandbox()
+        let mailbearer = try await Mailbearer.open(Config(vault: settings))
+        try await mailbearer.addAccount(try sandbox.billing())
+        try await mailbearer.close()
+        let shown = try run(in: folder, environment: ["MAILBEARER_PASSPHRASE": passphrase])
+        #expect(shown == "ada@fabrikam.example accepted \n")
+        #expect(try await sandbox.mails().count == 1)
+    }
+
+    /// Runs the example, which the package manager puts beside the tests.
+    private func run(in folder: URL, environment: [String: String]) throws -> String {
+        let process = Process()
+        let output = Pipe()
+        let tests = URL(filePath: CommandLine.arguments[0])
+        process.executableURL = tests.deletingLastPathComponent().appending(path: "send")
+        process.currentDirectoryURL = folder
+        process.environment = environment
+        process.standardOutput = output
+        try process.run()
+        let shown = output.fileHandleForReading.readDataToEndOfFile()
+        return String(decoding: shown, as: UTF8.self)
+    }
+}

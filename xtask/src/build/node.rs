@@ -1,0 +1,54 @@
+//! The npm package: the native module beside its JavaScript, named after the system it is for.
+
+use super::{Profile, fresh, only_file};
+use crate::{Result, root};
+use std::env::consts::{ARCH, DLL_PREFIX, DLL_SUFFIX, OS};
+use std::fs;
+use std::path::PathBuf;
+use xshell::{Shell, cmd};
+
+/// Builds the native module into the package's folder, where `index.js` looks for it.
+pub(crate) fn build(shell: &Shell, profile: Profile) -> Result {
+    let name = profile.name();
+    cmd!(
+        shell,
+        "cargo build --quiet --package mailbearer-node --profile {name}"
+    )
+    .run()?;
+    let library = format!("{DLL_PREFIX}mailbearer_node{DLL_SUFFIX}");
+    let module = format!("mailbearer.{}-{}.node", platform(), architecture());
+    let place = root().join("bindings-node").join(module);
+    // A new file, because a running Node may have the old one in its memory.
+    let _ = fs::remove_file(&place);
+    fs::copy(profile.folder().join(library), place)?;
+    Ok(())
+}
+
+/// Packs the package as it would be published, and gives its path.
+pub(super) fn pack(shell: &Shell) -> Result<PathBuf> {
+    let packages = root().join("target/npm");
+    fresh(&packages)?;
+    let _folder = shell.push_dir(root().join("bindings-node"));
+    cmd!(shell, "npm pack --silent --pack-destination {packages}")
+        .ignore_stdout()
+        .run()?;
+    only_file(&packages)
+}
+
+/// Node's `process.platform`.
+fn platform() -> &'static str {
+    match OS {
+        "macos" => "darwin",
+        "windows" => "win32",
+        other => other,
+    }
+}
+
+/// Node's `process.arch`.
+fn architecture() -> &'static str {
+    match ARCH {
+        "x86_64" => "x64",
+        "aarch64" => "arm64",
+        other => other,
+    }
+}

@@ -1,0 +1,106 @@
+//! The Swift package: a static library, and Swift sources generated from it. The generator is a program of its own
+//! (`xtask/src/bin/swift-bindgen.rs`) that is compiled only here.
+
+use super::{Profile, fresh};
+use crate::{Result, root};
+use std::fs;
+use std::path::{Path, PathBuf};
+use xshell::{Shell, cmd};
+
+/// Builds the package for distribution, with its sources and its library, and gives its path.
+/// Its users set `PKG_CONFIG_PATH` to its `lib/pkgconfig`.
+pub(super) fn package(shell: &Shell) -> Result<PathBuf> {
+    let library = library(shell, Profile::Dist)?;
+    generate(shell, Profile::Dist)?;
+    let package = root().join("target/swift/package");
+    fresh(&package)?;
+    let folder = root().join("bindings-swift");
+    let parts = ["Package.swift", "README.md", "Examples", "Sources", "Tests"]
+        .map(|part| folder.join(part));
+    cmd!(shell, "cp -R {parts...} {library} {package}").run()?;
+    Ok(package)
+}
+
+/// Builds the library and gives the folder that holds it and tells pkg-config about it.
+pub(crate) fn library(shell: &Shell, profile: Profile) -> Result<PathBuf> {
+    let name = profile.name();
+    cmd!(
+        shell,
+        "cargo build --quiet --package mailbearer-swift --profile {name}"
+    )
+    .run()?;
+    // The folder holds no shared library: programs then need nothing beside themselves.
+    let lib = root().join("target/swift").join(name).join("lib");
+    fs::create_dir_all(lib.join("pkgconfig"))?;
+    fs::copy(profile.folder().join(LIBRARY), lib.join(LIBRARY))?;
+    let version = env!("CARGO_PKG_VERSION");
+    let description = format!("{PKG_CONFIG}Version: {version}\n");
+    fs::write(lib.join("pkgconfig/mailbearer.pc"), description)?;
+    Ok(lib)
+}
+
+/// Writes the generated sources into the package.
+fn generate(shell: &Shell, profile: Profile) -> Result {
+    for (generated, place) in generated(shell, profile)? {
+        fs::copy(generated, place)?;
+    }
+    Ok(())
+}
+
+/// Fails if the generated sources in the package are not what the library asks for.
+pub(crate) fn check_generated(shell: &Shell, profile: Profile) -> Result {
+    for (generated, place) in generated(shell, profile)? {
+        if fs::read(&generated)? != fs::read(&place)? {
+            return Err(format!(
+                "{} is not fresh, run cargo xtask build swift",
+                place.display()
+            )
+            .into());
+        }
+    }
+    Ok(())
+}
+
+/// Generates into a folder of its own; gives each file with its place in the package.
+fn generated(shell: &Shell, profile: Profile) -> Result<Vec<(PathBuf, PathBuf)>> {
+    let folder = root().join("target/swift/generated");
+    fresh(&folder)?;
+    // Stripping takes the description of the interface out of everything but the static library.
+    let library = profile.folder().join(LIBRARY);
+    let package = root().join("bindings-swift");
+    let config = package.join("bindgen.toml");
+    cmd!(
+        shell,
+        "cargo run --quiet --package xtask --features swift-bindgen --bin swift-bindgen -- {library} {config} {folder}"
+    )
+    .run()?;
+    let place = |file: &Path| {
+        let is_header = file.extension().is_some_and(|extension| extension == "h");
+        let module = if is_header {
+            "MailbearerFFI"
+        } else {
+            "MailbearerNative"
+        };
+        let name = file.file_name().unwrap_or_default();
+        package.join("Sources").join(module).join(name)
+    };
+    let files = fs::read_dir(&folder)?;
+    files
+        .map(|entry| {
+            let file = entry?.path();
+            let place = place(&file);
+            Ok((file, place))
+        })
+        .collect()
+}
+
+const LIBRARY: &str = "libmailbearer_swift.a";
+
+/// Says where the library lies, wherever the folder is put.
+const PKG_CONFIG: &str = "\
+prefix=${pcfiledir}/../..
+libdir=${prefix}/lib
+Name: mailbearer
+Description: The native library of Mailbearer's Swift package
+Libs: -L${libdir} -lmailbearer_swift
+";
