@@ -1,7 +1,67 @@
 //! The parsers of octets that a stranger may have written, for the fuzz targets in `fuzz/`.
 //! Not part of the interface: each function takes any octets and panics only when Mailbearer has a fault.
 
+use crate::diagnosis;
+use crate::message;
+use crate::model::{Bytes, Envelope};
+use crate::transport::smtp::auth::decode_challenge;
+use crate::transport::smtp::reply::ReplyParser;
+use crate::vault;
+
 /// Reads the octets as a vault file, and as the records inside one.
 pub fn vault_file(octets: &[u8]) {
-    crate::vault::survive_any_file(octets);
+    vault::survive_any_file(octets);
+}
+
+/// Reads the octets as replies of an SMTP server: in one piece, and octet by octet, with the same result.
+pub fn smtp_reply(octets: &[u8]) {
+    let whole = read_replies(octets.chunks(octets.len().max(1)));
+    let in_pieces = read_replies(octets.chunks(1));
+    assert_eq!(whole, in_pieces);
+}
+
+/// Reads the octets as the error challenge of an XOAUTH2 server.
+pub fn xoauth2_challenge(octets: &[u8]) {
+    if let Some(challenge) = decode_challenge(octets) {
+        assert!(!challenge.to_string().contains(['\r', '\n', '\0']));
+    }
+}
+
+/// Reads the octets as the answer of a token endpoint that did not give a token.
+pub fn token_response(octets: &[u8]) {
+    for status in [200, 302, 400, 401, 429, 500] {
+        let error = diagnosis::token_refusal("login.example.test", status, None, octets);
+        assert!(!error.problem().fix.is_empty());
+    }
+}
+
+/// Reads the octets as a finished message: what comes out has only CRLF as line ends, and is not changed again.
+pub fn raw_message(octets: &[u8]) {
+    let envelope = Envelope {
+        account: "a".to_owned(),
+        sender: None,
+        recipients: vec!["b@example.test".to_owned()],
+    };
+    let normalized =
+        |octets: &[u8]| message::raw(&envelope, &Bytes::from(octets), "a@example.test");
+    if let Ok(mail) = normalized(octets) {
+        let again = normalized(&mail.mime).map(|mail| mail.mime);
+        assert_eq!(again.ok(), Some(mail.mime));
+    }
+}
+
+fn read_replies<'a>(pieces: impl Iterator<Item = &'a [u8]>) -> (Vec<u16>, bool) {
+    let mut parser = ReplyParser::default();
+    let mut codes = Vec::new();
+    for piece in pieces {
+        parser.push(piece);
+        loop {
+            match parser.next_reply() {
+                Ok(Some(reply)) => codes.push(reply.code),
+                Ok(None) => break,
+                Err(_) => return (codes, true),
+            }
+        }
+    }
+    (codes, false)
 }

@@ -207,14 +207,14 @@ impl Faults {
         lock(&self.pending).iter().cloned().collect()
     }
 
-    /// What happens now at this phase; delays have passed when this returns.
+    /// What happens now at this phase; delays have passed when this returns. A stall is the caller's to keep up, who
+    /// knows when the client is gone.
     pub(crate) async fn strike(&self, at: Phase) -> Option<Effect> {
         for effect in self.draw(at) {
             match effect {
                 Effect::DelayMs(delay_ms) => {
                     tokio::time::sleep(Duration::from_millis(delay_ms)).await
                 }
-                Effect::Stall => std::future::pending().await,
                 effect => return Some(effect),
             }
         }

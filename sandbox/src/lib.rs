@@ -16,10 +16,6 @@
 //! Programs in other languages start the binary `mailbearer-sandbox` and use the HTTP interface described in [`control`].
 
 #![forbid(unsafe_code)]
-#![cfg_attr(
-    test,
-    expect(clippy::unwrap_used, reason = "a test may stop where it stands")
-)]
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};

@@ -89,8 +89,9 @@ pub(crate) fn router(cloud: Arc<Cloud>, scheme: Scheme) -> Router {
         .with_state(Identity { cloud, scheme })
 }
 
-/// Answers as a fault demands; `None` if the effect is none that replaces an answer.
-fn faulty_answer(effect: &Effect, caller: &Caller) -> Option<Response> {
+/// Answers as a fault demands; `None` if the effect is none that replaces an answer. A stall ends when the HTTP server
+/// sees the client go, and drops this.
+async fn faulty_answer(effect: &Effect, caller: &Caller) -> Option<Response> {
     match effect {
         Effect::Named(name) => Aadsts::named(name).map(|kind| Refusal::from(kind).answer(caller)),
         Effect::Http(answer) => Some(literal(answer)),
@@ -99,14 +100,15 @@ fn faulty_answer(effect: &Effect, caller: &Caller) -> Option<Response> {
             response.extensions_mut().insert(CutConnection);
             Some(response)
         }
-        Effect::Reply(_) | Effect::Token(_) | Effect::DelayMs(_) | Effect::Stall => None,
+        Effect::Stall => std::future::pending().await,
+        Effect::Reply(_) | Effect::Token(_) | Effect::DelayMs(_) => None,
     }
 }
 
 /// The answer of the first phase that has a fault with one.
 async fn struck(cloud: &Cloud, phase: Phase, caller: &Caller) -> Option<Response> {
     let effect = cloud.faults.strike(phase).await?;
-    faulty_answer(&effect, caller)
+    faulty_answer(&effect, caller).await
 }
 
 fn literal(answer: &HttpAnswer) -> Response {

@@ -38,7 +38,7 @@ pub(super) async fn endpoint(
         match identity.cloud.faults.strike(phase).await {
             Some(Effect::Token(struck)) => flaw = Some(struck),
             Some(effect) => {
-                if let Some(answer) = faulty_answer(&effect, &caller) {
+                if let Some(answer) = faulty_answer(&effect, &caller).await {
                     return answer;
                 }
             }

@@ -180,6 +180,8 @@ impl Session {
             }
             Some(Effect::Reply(reply)) => Ok(Some(reply)),
             Some(Effect::Cut) => Err(io::ErrorKind::ConnectionAborted.into()),
+            // A client that gives up is noticed: its connection must not count against the mailbox any more.
+            Some(Effect::Stall) => Err(self.wire.until_closed().await),
             _ => Ok(None),
         }
     }

@@ -189,6 +189,16 @@ impl Wire {
         }
     }
 
+    /// Drops whatever the client sends until it closes; returns that as the error.
+    pub(super) async fn until_closed(&mut self) -> io::Error {
+        loop {
+            self.input.clear();
+            if let Err(closed) = self.read_more().await {
+                return closed;
+            }
+        }
+    }
+
     async fn read_more(&mut self) -> io::Result<()> {
         self.flush().await?;
         self.input.reserve(READ_BYTES);

@@ -1,6 +1,7 @@
 //! Writes the files that follow from the core's own definitions, or checks that they are fresh.
 //! One definition, four languages: types come from `core/src/model`, error pages from the catalogue.
 
+mod errors;
 mod python;
 mod schema;
 mod swift;
@@ -14,17 +15,19 @@ use xshell::{Shell, cmd};
 /// Generates everything; with `check`, only compares and fails if a file is not fresh.
 pub(crate) fn run(shell: &Shell, check: bool) -> Result {
     let types = types(shell)?;
-    let files = [
-        ("bindings-node/types.d.ts", typescript::write(&types)),
-        (
-            "bindings-python/python/mailbearer/types.py",
-            python::write(&types),
-        ),
-        (
-            "bindings-swift/Sources/Mailbearer/Types.swift",
-            swift::write(&types)?,
-        ),
-    ];
+    let mut files = errors::pages(shell)?;
+    files.push((
+        "bindings-node/types.d.ts".to_owned(),
+        typescript::write(&types),
+    ));
+    files.push((
+        "bindings-python/python/mailbearer/types.py".to_owned(),
+        python::write(&types),
+    ));
+    files.push((
+        "bindings-swift/Sources/Mailbearer/Types.swift".to_owned(),
+        swift::write(&types)?,
+    ));
     let mut stale = Vec::new();
     for (path, text) in files {
         let path = root().join(path);

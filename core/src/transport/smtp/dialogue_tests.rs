@@ -1,7 +1,7 @@
 //! Whole dialogues as transcripts: what is said, octet for octet, and what comes of it.
 //! Servers here behave; those that do not are in `hostile_tests`.
 
-use super::testing::{MESSAGE, QUIT, RESPONSE, TOKEN, World, mail, script, signed_in};
+use super::testing::{MESSAGE, QUIT, RESPONSE, TOKEN, World, answer, mail, script, signed_in};
 use crate::model::{RecipientVerdict, Verdict};
 use crate::transport::{Outcome, OutgoingMail};
 use std::sync::Arc;
@@ -279,7 +279,7 @@ async fn a_mail_that_only_waits_for_one_recipient_ends_with_what_will_pass() {
         signed_in(&[])
     );
     let outcome = play(&[&text], &mail(&["b@example.com", "c@example.com"])).await;
-    assert!(outcome.end.unwrap_err().to_string().contains("451"));
+    assert!(answer(&outcome.end.unwrap_err()).contains("451"));
 }
 
 #[tokio::test]
@@ -409,7 +409,7 @@ async fn a_refused_opening_is_reported_as_the_server_says_it() {
     async fn check(text: &str, expected: &str) {
         let outcome = play(&[text], &mail(&["b@example.com"])).await;
         let error = outcome.end.unwrap_err();
-        assert!(error.to_string().contains(expected), "{error}");
+        assert!(answer(&error).contains(expected), "{error:?}");
     }
     check("S: 554 5.7.1 go away", "554").await;
     check("S: 421 4.3.2 later", "421").await;
@@ -501,7 +501,7 @@ async fn what_no_other_token_would_change_is_reported_at_once() {
         let world = World::new(&[script(&auth(dialogue, QUIT))]).with_tokens(&[TOKEN, "fresh"]);
         let outcome = play_in(world, &mail(&["b@example.com"])).await;
         let error = outcome.end.unwrap_err();
-        assert!(error.to_string().contains(expected), "{error}");
+        assert!(answer(&error).contains(expected), "{error:?}");
     }
     check("S: 454 4.7.0 later\n", "454").await;
     check("S: 432 4.3.2 busy\n", "432").await;
@@ -515,7 +515,7 @@ async fn a_server_that_cannot_take_the_token_in_the_command_gets_it_after() {
         format!("S: 500 5.5.6 line too long\nC: AUTH XOAUTH2\nS: 334\nC: {RESPONSE}\nS: 235 yes\n");
     let rest = format!("C: MAIL FROM:<ada@example.com>\nS: 550 no\n{QUIT}");
     let outcome = play(&[&auth(&dialogue, &rest)], &mail(&["b@example.com"])).await;
-    assert!(outcome.end.unwrap_err().to_string().contains("550"));
+    assert!(answer(&outcome.end.unwrap_err()).contains("550"));
 }
 
 #[tokio::test]
@@ -533,10 +533,7 @@ async fn a_long_token_follows_the_command_except_at_exchange() {
     for text in [two_steps, one_step] {
         let world = World::new(&[script(&text)]).with_tokens(&[token]);
         let outcome = play_in(world, &mail(&["b@example.com"])).await;
-        assert!(
-            outcome.end.unwrap_err().to_string().contains("550"),
-            "{text}"
-        );
+        assert!(answer(&outcome.end.unwrap_err()).contains("550"), "{text}");
     }
 }
 

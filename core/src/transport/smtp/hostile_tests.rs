@@ -3,7 +3,7 @@
 //! delivery that the server did not confirm after the end of data.
 
 use super::reply::{MAX_LINE_BYTES, MAX_REPLY_LINES};
-use super::testing::{Act, QUIT, RESPONSE, Server, TOKEN, World, mail, script, signed_in};
+use super::testing::{Act, QUIT, RESPONSE, Server, TOKEN, World, answer, mail, script, signed_in};
 use crate::model::{Retry, Timeouts, Verdict};
 use crate::transport::{Outcome, OutgoingMail, Transport as _};
 use std::io;
@@ -297,7 +297,7 @@ async fn a_server_that_shuts_down_anywhere_is_taken_at_its_word() {
                 continue;
             }
             assert!(
-                outcome.end.unwrap_err().to_string().contains("421"),
+                answer(&outcome.end.unwrap_err()).contains("421"),
                 "at {place}"
             );
             let last = &outcome.recipients[1];

@@ -137,6 +137,11 @@ pub(super) fn signed_in(offers: &[&str]) -> String {
 /// The end of a session.
 pub(super) const QUIT: &str = "C: QUIT\nS: 221 2.0.0 bye\nX\n";
 
+/// The server's own words in an error.
+pub(super) fn answer(error: &Error) -> &str {
+    error.problem().answer.as_deref().unwrap_or_default()
+}
+
 /// A mail of Ada's.
 pub(super) fn mail(recipients: &[&str]) -> OutgoingMail {
     OutgoingMail {

@@ -1,0 +1,182 @@
+//! A fault at every phase of the SMTP dialogue: always a typed error or the right outcome, in time, with a verdict on
+//! every recipient, no secret shown, and an account that sends again afterwards.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "tests may stop where they stand, and time themselves"
+)]
+
+mod support;
+
+use mailbearer::model::{ProblemKind, Timeouts, VaultSettings, Verdict};
+use mailbearer::{Config, Delivery, Error};
+use mailbearer_sandbox::{Effect, Fault, Phase, Times};
+use std::time::{Duration, Instant};
+use support::{SERVICE, World, mail};
+
+const WAIT_MS: u64 = 700;
+const RECIPIENTS: [&str; 2] = ["bob@contoso.example", "ada@fabrikam.example"];
+
+/// Every phase before the message has arrived: nobody can have got the mail.
+const BEFORE_THE_END: [Phase; 11] = [
+    Phase::Connect,
+    Phase::Banner,
+    Phase::Ehlo,
+    Phase::Starttls,
+    Phase::AfterStarttls,
+    Phase::Auth,
+    Phase::AuthResponse,
+    Phase::Mail,
+    Phase::Rcpt,
+    Phase::Data,
+    Phase::DataEnd,
+];
+
+async fn world() -> World {
+    World::start_with(Config {
+        vault: VaultSettings::Memory,
+        timeouts: Timeouts {
+            connect_ms: WAIT_MS,
+            reply_ms: WAIT_MS,
+            verdict_ms: WAIT_MS,
+            token_ms: 5_000,
+        },
+        ..Config::default()
+    })
+    .await
+}
+
+/// Sends once with the fault and once without it.
+async fn send_with(world: &World, at: Phase, effect: Effect) -> Result<Delivery, Error> {
+    let what = format!("{at:?} {effect:?}");
+    // Obtained before, so that the fault meets the mail server alone.
+    world.mailbearer.access_token(SERVICE).await.unwrap();
+    let fault = Fault {
+        at,
+        effect,
+        times: Times::Once,
+    };
+    world.sandbox.faults().inject(fault).unwrap();
+    let started = Instant::now();
+    let sent = world.mailbearer.send(mail(SERVICE, &RECIPIENTS)).await;
+    let limit = Duration::from_millis(4 * WAIT_MS + 5_000);
+    assert!(started.elapsed() < limit, "{what}: {:?}", started.elapsed());
+    if let Err(error) = &sent {
+        assert_complete(&what, error);
+    }
+    world.assert_no_secret_in(&format!("{sent:?}"));
+    world.sandbox.faults().clear();
+    let again = world.mailbearer.send(mail(SERVICE, &RECIPIENTS)).await;
+    assert!(again.is_ok(), "{what}, and then: {again:?}");
+    sent
+}
+
+fn assert_complete(what: &str, error: &Error) {
+    let problem = error.problem();
+    assert!(!problem.code.is_empty(), "{what}: {error:?}");
+    assert!(!problem.fix.is_empty(), "{what}: {error:?}");
+    assert_eq!(problem.operation, "send", "{what}: {error:?}");
+    assert_ne!(problem.kind, ProblemKind::Internal, "{what}: {error:?}");
+    let named: Vec<_> = problem.recipients.iter().map(|r| &*r.address).collect();
+    assert_eq!(named, RECIPIENTS, "{what}: {error:?}");
+}
+
+fn verdicts(error: &Error) -> Vec<Verdict> {
+    let recipients = &error.problem().recipients;
+    recipients
+        .iter()
+        .map(|recipient| recipient.verdict)
+        .collect()
+}
+
+/// Runs one effect at every phase and checks the kind of what comes of it.
+async fn check(effect: Effect, expected: &[ProblemKind]) {
+    let world = world().await;
+    for at in BEFORE_THE_END {
+        let sent = send_with(&world, at, effect.clone()).await;
+        let what = format!("{at:?} {effect:?}");
+        match sent {
+            // A fault that strikes once may be survived: a refused recipient, a refused token that was renewed.
+            Ok(delivery) => {
+                assert!(
+                    matches!(at, Phase::Auth | Phase::AuthResponse | Phase::Rcpt),
+                    "{what}: {delivery:?}"
+                );
+            }
+            Err(error) => {
+                assert!(expected.contains(&error.kind()), "{what}: {error:?}");
+                let nobody_got_it = !verdicts(&error).contains(&Verdict::Accepted);
+                assert!(nobody_got_it, "{what}: {error:?}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_connection_cut_anywhere_is_a_network_error() {
+    check(Effect::Cut, &[ProblemKind::Unavailable]).await;
+}
+
+#[tokio::test]
+async fn a_silent_server_ends_at_the_deadline() {
+    check(Effect::Stall, &[ProblemKind::Unavailable]).await;
+}
+
+#[tokio::test]
+async fn a_shutdown_anywhere_is_passing() {
+    let shutdown = Effect::Reply("421 4.3.2 Service not available".to_owned());
+    let passing = [ProblemKind::Unavailable, ProblemKind::Throttled];
+    check(shutdown, &passing).await;
+}
+
+#[tokio::test]
+async fn garbage_anywhere_is_a_protocol_error() {
+    check(
+        Effect::Reply("HTTP/1.1 400 Bad Request".to_owned()),
+        &[ProblemKind::Unavailable, ProblemKind::Config],
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn a_final_refusal_anywhere_is_typed() {
+    let refusal = Effect::Reply("554 5.0.0 Not today".to_owned());
+    let kinds = [
+        ProblemKind::Rejected,
+        ProblemKind::Config,
+        ProblemKind::SignIn,
+        ProblemKind::Consent,
+        ProblemKind::Unavailable,
+    ];
+    check(refusal, &kinds).await;
+}
+
+#[tokio::test]
+async fn a_lost_verdict_is_undecided_and_never_tried_again() {
+    let world = world().await;
+    for effect in [Effect::Cut, Effect::Stall] {
+        let error = send_with(&world, Phase::DataEnd, effect).await.unwrap_err();
+        assert_eq!(error.code(), "delivery-undecided");
+        assert_eq!(verdicts(&error), [Verdict::Undecided, Verdict::Undecided]);
+        assert_eq!(error.problem().retry, mailbearer::model::Retry::Never);
+    }
+}
+
+#[tokio::test]
+async fn what_happens_at_quit_changes_nothing() {
+    let world = world().await;
+    for effect in [
+        Effect::Cut,
+        Effect::Stall,
+        Effect::Reply("554 5.0.0 Not today".to_owned()),
+    ] {
+        let delivery = send_with(&world, Phase::Quit, effect).await.unwrap();
+        assert!(
+            delivery
+                .recipients
+                .iter()
+                .all(|r| r.verdict == Verdict::Accepted)
+        );
+    }
+}
