@@ -1,0 +1,118 @@
+"""The dataclasses and the core's own form: every one goes there and comes back as it was."""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+import typing
+from collections.abc import Mapping, Sequence
+from typing import Any, Union
+
+import pytest
+from mailbearer import _wire, types
+from mailbearer.types import (
+    Attachment,
+    Config,
+    ContentData,
+    EndpointOverrides,
+    GrantClientSecret,
+    Message,
+    NewAccount,
+    PassphraseText,
+    Priority,
+    RevealedAccessToken,
+    VaultSettings,
+    VaultSettingsFile,
+    VaultSettingsMemory,
+)
+
+RECORDS = [kind for kind in vars(types).values() if dataclasses.is_dataclass(kind)]
+WORDS = [kind for kind in vars(types).values() if isinstance(kind, type) and issubclass(kind, enum.Enum)]
+SECRET = "a-secret-nobody-must-see"
+
+
+def sample(kind: Any, which: int) -> Any:
+    """A value of a type. `which` chooses among the options of a choice."""
+    origin, arguments = typing.get_origin(kind), typing.get_args(kind)
+    if origin is Union:
+        present = [option for option in arguments if option is not type(None)]
+        return sample(present[which % len(present)], which)
+    if origin is Sequence:
+        return (sample(arguments[0], which), sample(arguments[0], which + 1))
+    if origin is Mapping:
+        return {"key": sample(arguments[1], which)}
+    if dataclasses.is_dataclass(kind):
+        hints = typing.get_type_hints(kind, vars(types))
+        return typing.cast(type, kind)(
+            **{field.name: sample(hints[field.name], which) for field in dataclasses.fields(kind)}
+        )
+    if issubclass(kind, enum.Enum):
+        words = list(kind)
+        return words[which % len(words)]
+    plain: dict[type, Any] = {str: f"text {which}", bytes: bytes([which]), int: which, float: which / 2, bool: True}
+    return plain[kind]
+
+
+@pytest.mark.parametrize("which", range(5))
+@pytest.mark.parametrize("kind", RECORDS, ids=lambda kind: kind.__name__)
+def test_every_record_goes_there_and_comes_back(kind: type, which: int) -> None:
+    value = sample(kind, which)
+    assert _wire.decode(kind, _wire.encode(value)) == value
+
+
+def test_there_are_records_and_words() -> None:
+    assert len(RECORDS) > 30 and len(WORDS) > 5
+
+
+@pytest.mark.parametrize("kind", WORDS, ids=lambda kind: kind.__name__)
+def test_words_are_text(kind: type[enum.Enum]) -> None:
+    for word in kind:
+        assert _wire.encode(word) == word.value == word
+        assert _wire.decode(kind, word.value) is word
+
+
+@pytest.mark.parametrize(
+    ("value", "form"),
+    [
+        (EndpointOverrides(), {}),
+        (EndpointOverrides(smtp_port=587, scopes=("a",)), {"smtpPort": 587, "scopes": ["a"]}),
+        (VaultSettingsMemory(), {"type": "memory"}),
+        (Priority.LOW, "low"),
+        (ContentData(data=b"\x00\xff"), {"type": "data", "data": b"\x00\xff"}),
+        (GrantClientSecret(client_secret="s"), {"type": "clientSecret", "clientSecret": "s"}),
+        ([Attachment(content=ContentData(data=b""))], [{"content": {"type": "data", "data": b""}}]),
+        ({"token.aud": "x"}, {"token.aud": "x"}),
+    ],
+)
+def test_the_core_gets_camel_case_and_tags_and_raw_bytes(value: object, form: object) -> None:
+    assert _wire.encode(value) == form
+
+
+FILE = VaultSettingsFile(path="p", passphrase=PassphraseText(text="t"))
+
+
+@pytest.mark.parametrize("vault", [VaultSettingsMemory(), FILE])
+def test_a_choice_is_told_apart_by_its_type(vault: VaultSettings) -> None:
+    decoded: Any = _wire._decode(VaultSettings, _wire.encode(vault))
+    assert decoded == vault and type(decoded) is type(vault)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        GrantClientSecret(client_secret=SECRET),
+        PassphraseText(text=SECRET),
+        RevealedAccessToken(token=SECRET, mailbox="m", expires_at_unix_ms=1),
+        NewAccount(name="n", mailbox="m", client_id="c", grant=GrantClientSecret(client_secret=SECRET)),
+        Config(vault=VaultSettingsFile(path="p", passphrase=PassphraseText(text=SECRET))),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_secrets_are_not_shown(value: object) -> None:
+    assert SECRET in str(_wire.encode(value)), "the test must look for a secret that is there"
+    assert SECRET not in repr(value) + str(value)
+
+
+def test_values_cannot_change() -> None:
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        Message().subject = "other"  # type: ignore[misc]
