@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import signal
 import sys
 
 from mailbearer import Mailbearer
@@ -39,6 +40,8 @@ def fork(account: NewAccount, message: Message) -> None:
 
 
 if __name__ == "__main__":
+    # A shell's background job inherits that Ctrl-C is ignored.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     arguments = pickle.load(sys.stdin.buffer)
     if sys.argv[1] == "wait":
         wait(*arguments)
