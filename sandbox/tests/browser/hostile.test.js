@@ -124,6 +124,19 @@ describe("a hostile mail", () => {
     const frame = await page.locator("iframe").first().elementHandle();
     const mail = await frame.contentFrame();
     await mail.waitForSelector(selector);
+    // The page may still be settling between the look and the press: a press beside the mark is taken back.
+    for (let attempt = 0; attempt < 30; attempt += 1) {
+      if (await presses(frame, mail, selector)) {
+        await page.mouse.up();
+        return;
+      }
+      await page.mouse.move(0, 0);
+      await page.mouse.up();
+    }
+    assert.fail(`no click hits ${selector}`);
+  }
+
+  async function presses(frame, mail, selector) {
     const inside = await mail.$eval(selector, (element) => {
       element.scrollIntoView({ block: "center" });
       const { x, y, width, height } = element.getClientRects()[0];
@@ -133,8 +146,7 @@ describe("a hostile mail", () => {
     const scale = box.width / (await frame.evaluate((element) => element.offsetWidth));
     await page.mouse.move(box.x + inside.x * scale, box.y + inside.y * scale);
     await page.mouse.down();
-    assert.equal(await mail.evaluate(() => `#${document.activeElement.id}`), selector, "the click hits");
-    await page.mouse.up();
+    return (await mail.evaluate(() => `#${document.activeElement.id}`)) === selector;
   }
 
   test("shows its own image, and no drawing that could run", async () => {
