@@ -157,12 +157,21 @@ fn browser(shell: &Shell) -> Result<Counts> {
         "cargo build --quiet --package mailbearer-sandbox --example inbox"
     )
     .run()?;
-    run_counted(
-        Command::new("npm")
-            .args(["test", "--silent"])
-            .current_dir(root().join("sandbox/tests/browser"))
-            .env("INBOX_SERVER", root().join("target/debug/examples/inbox")),
-    )
+    let run = || {
+        run_counted(
+            Command::new("npm")
+                .args(["test", "--silent"])
+                .current_dir(root().join("sandbox/tests/browser"))
+                .env("INBOX_SERVER", root().join("target/debug/examples/inbox")),
+        )
+    };
+    let counts = run()?;
+    if counts.failed == 0 {
+        return Ok(counts);
+    }
+    // A browser on a busy machine may be late; what is wrong fails twice.
+    println!("browser: failed once, run again");
+    run()
 }
 
 /// The handle against Postfix, Dovecot and oidc-provider.
