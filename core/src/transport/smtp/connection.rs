@@ -5,7 +5,7 @@
 //! sides nor loses its answer. What the server says out of turn is never taken for the answer to a later command.
 
 use super::reply::{ReplyParser, words};
-use crate::diagnosis::{SmtpPhase, smtp_refusal};
+use crate::diagnosis::{SmtpPhase, problem, smtp_refusal};
 use crate::error::{Error, Result};
 use crate::host::{Clock, Stream, within};
 use crate::model::{ProblemKind, SmtpReply};
@@ -254,12 +254,8 @@ impl fmt::Debug for Connection {
 
 /// The error for a server that says what is no part of the dialogue.
 pub(super) fn violation(host: &str, what: impl fmt::Display) -> Error {
-    Error::new(
-        ProblemKind::Unavailable,
-        "protocol-violation",
-        format!("{host} does not speak SMTP as it should: it sent {what}"),
-        "check host and port; if they are right, look for a proxy or virus scanner that answers in the server's place",
-    )
+    let text = format!("{host} does not speak SMTP as it should: it sent {what}");
+    problem("smtp-protocol-violation", text)
 }
 
 /// The error for a server that is silent or too slow.

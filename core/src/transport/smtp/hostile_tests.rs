@@ -274,7 +274,7 @@ async fn nonsense_anywhere_is_no_reply() {
                         assert_eq!(error.problem().retry, Retry::Never);
                         assert!(error.to_string().contains("it may have been delivered"));
                     }
-                    Err(error) => assert_eq!(error.code(), "protocol-violation", "{text:.20}"),
+                    Err(error) => assert_eq!(error.code(), "smtp-protocol-violation", "{text:.20}"),
                 }
                 assert!(
                     world.elapsed() < Duration::from_secs(10),
@@ -335,7 +335,7 @@ async fn an_answer_that_fits_nowhere_ends_the_dialogue() {
                 Ok(_) => assert!(place > verdict),
                 Err(error) if place == verdict => assert_eq!(error.code(), "delivery-undecided"),
                 Err(error) => {
-                    assert_eq!(error.code(), "protocol-violation", "at {place}");
+                    assert_eq!(error.code(), "smtp-protocol-violation", "at {place}");
                     assert!(!sent.contains("Subject"), "at {place}");
                 }
             }
@@ -350,11 +350,11 @@ async fn a_verdict_before_the_message_is_no_verdict() {
         // With the 354 in one piece, or by itself.
         let apart = until(&script, go + 1, &script[verdict..]);
         let (outcome, _) = suffer(&apart, |_| {}).await;
-        assert_eq!(outcome.end.unwrap_err().code(), "protocol-violation");
+        assert_eq!(outcome.end.unwrap_err().code(), "smtp-protocol-violation");
         for early in ["250 2.0.0 taken\r\n", "250-2.0.0 taken\r\n", "2"] {
             let script = until(&script, go, &[say(&format!("354 go\r\n{early}"))]);
             let (outcome, world) = suffer(&script, |_| {}).await;
-            assert_eq!(outcome.end.unwrap_err().code(), "protocol-violation");
+            assert_eq!(outcome.end.unwrap_err().code(), "smtp-protocol-violation");
             assert_eq!(outcome.recipients[0].verdict, Verdict::NotTried);
             assert!(!world.flights(0).concat().contains("Subject"));
         }
@@ -395,7 +395,7 @@ async fn what_nobody_asked_for_answers_nothing() {
             let (outcome, _) = suffer(&chatty, |_| {}).await;
             assert_eq!(
                 outcome.end.unwrap_err().code(),
-                "protocol-violation",
+                "smtp-protocol-violation",
                 "at {place}"
             );
         }
@@ -473,7 +473,7 @@ async fn a_server_that_answers_without_end_while_it_is_written_to_blocks_nobody(
     let (go, _) = message_places(&script);
     let flood = "250 2.1.5 OK\r\n".repeat(50_000);
     let (outcome, world) = suffer(&until(&script, go + 1, &[say(&flood)]), |_| {}).await;
-    assert_eq!(outcome.end.unwrap_err().code(), "protocol-violation");
+    assert_eq!(outcome.end.unwrap_err().code(), "smtp-protocol-violation");
     assert!(world.elapsed() < Duration::from_secs(10));
 }
 
