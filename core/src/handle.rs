@@ -109,10 +109,12 @@ impl Mailbearer {
         })
     }
 
-    /// Closes the handle: waits for the deliveries in flight, and refuses new work (`Misuse`). May be called twice.
+    /// Closes the handle: waits for the deliveries in flight, ends every reader of events, and refuses new work
+    /// (`Misuse`). May be called twice.
     pub async fn close(&self) -> Result<()> {
         self.engine.closed.store(true, Ordering::SeqCst);
         let _all_done = self.engine.deliveries.write().await;
+        self.engine.recorder.close();
         Ok(())
     }
 

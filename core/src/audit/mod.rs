@@ -2,42 +2,62 @@
 //! Above `debug`, logs name accounts and causes only: never addresses, subjects or bodies.
 
 use crate::model::Event;
+use std::sync::{Arc, Mutex as SyncMutex, MutexGuard};
 use tokio::sync::{Mutex, broadcast};
 
 /// Reports events. Cheap to clone.
 #[derive(Clone, Debug)]
 pub(crate) struct Recorder {
-    sender: broadcast::Sender<Event>,
+    /// Absent once the handle is closed, which is how readers learn of it.
+    sender: Arc<SyncMutex<Option<broadcast::Sender<Event>>>>,
 }
 
 impl Recorder {
     pub(crate) fn new() -> Self {
         let (sender, _) = broadcast::channel(EVENTS_KEPT);
-        Self { sender }
+        Self {
+            sender: Arc::new(SyncMutex::new(Some(sender))),
+        }
     }
 
     /// Reports an event to every open [`Events`]; without one, to the log only.
     pub(crate) fn record(&self, event: Event) {
         log(&event);
-        // An error only says that nobody listens.
-        let _ = self.sender.send(event);
+        if let Some(sender) = &*self.sender() {
+            // An error only says that nobody listens.
+            let _ = sender.send(event);
+        }
     }
 
+    /// A reader from now on; after [`Recorder::close`] one that has ended.
     pub(crate) fn subscribe(&self) -> Events {
+        let receiver = match &*self.sender() {
+            Some(sender) => sender.subscribe(),
+            None => broadcast::channel(1).1,
+        };
         Events {
-            receiver: Mutex::new(self.sender.subscribe()),
+            receiver: Mutex::new(receiver),
         }
+    }
+
+    /// Ends every reader once it has read what was recorded before.
+    pub(crate) fn close(&self) {
+        self.sender().take();
+    }
+
+    fn sender(&self) -> MutexGuard<'_, Option<broadcast::Sender<Event>>> {
+        self.sender.lock().unwrap_or_else(|e| e.into_inner())
     }
 }
 
-/// A reader of events, from the moment it was made. It ends when the handle is closed and dropped.
+/// A reader of events, from the moment it was made. It ends when the handle is closed or gone.
 #[derive(Debug)]
 pub struct Events {
     receiver: Mutex<broadcast::Receiver<Event>>,
 }
 
 impl Events {
-    /// Waits for the next event; `None` when the handle is gone. A reader that falls [`EVENTS_KEPT`] events behind
+    /// Waits for the next event; `None` when the handle is closed or gone. A reader that falls [`EVENTS_KEPT`] events behind
     /// gets one [`Event::Missed`] in their place. May be dropped at any await without losing an event.
     pub async fn next(&self) -> Option<Event> {
         match self.receiver.lock().await.recv().await {
@@ -113,6 +133,18 @@ mod tests {
         }
         assert_eq!(events.next().await, Some(Event::Missed { count: 3 }));
         assert_eq!(events.next().await, Some(obtained(3)));
+    }
+
+    #[tokio::test]
+    async fn ends_after_what_was_recorded_before_the_handle_was_closed() {
+        let recorder = Recorder::new();
+        let events = recorder.subscribe();
+        recorder.record(obtained(1));
+        recorder.clone().close();
+        recorder.record(obtained(2));
+        assert_eq!(events.next().await, Some(obtained(1)));
+        assert_eq!(events.next().await, None);
+        assert_eq!(recorder.subscribe().next().await, None);
     }
 
     #[tokio::test]
