@@ -628,3 +628,30 @@ export interface Diagnosis {
   /** The parts of the evidence that speak for it. */
   because: Array<string>;
 }
+
+/** One record of the log. It holds no secret; above `debug`, it holds no address, subject or body either. */
+export interface LogRecord {
+  /** When, in milliseconds since 1970-01-01T00:00:00Z. */
+  atUnixMs: number;
+  /** How important it is. */
+  level: LogLevel;
+  /** The part of Mailbearer that speaks, such as `mailbearer::transport::smtp`. */
+  target: string;
+  /** What happened. */
+  text: string;
+  /** The facts that belong to it, such as `account` and `code`. */
+  fields: Record<string, string>;
+}
+
+/** How important a log record is. Each level includes those before it. */
+export type LogLevel =
+  /** A fault of Mailbearer. */
+  | 'error'
+  /** A fault of the world around it: a refused mail, a token that could not be had. */
+  | 'warn'
+  /** One record per mail. */
+  | 'info'
+  /** Each step of a dialogue, and where it went. May name addresses, never a secret. */
+  | 'debug'
+  /** Everything. */
+  | 'trace';

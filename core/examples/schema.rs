@@ -1,8 +1,8 @@
 //! Prints the JSON Schema of everything that crosses a language border, for `cargo xtask codegen`.
 
 use mailbearer::model::{
-    Account, Config, Delivery, Diagnosis, Envelope, Event, Evidence, Message, NewAccount, Problem,
-    RevealedAccessToken, SignInFlow, SignInPrompt, TokenStatus,
+    Account, Config, Delivery, Diagnosis, Envelope, Event, Evidence, LogRecord, Message,
+    NewAccount, Problem, RevealedAccessToken, SignInFlow, SignInPrompt, TokenStatus,
 };
 use schemars::SchemaGenerator;
 use schemars::generate::SchemaSettings;
@@ -23,6 +23,7 @@ fn main() {
     generator.subschema_for::<Evidence>();
     generator.subschema_for::<Diagnosis>();
     generator.subschema_for::<Problem>();
+    generator.subschema_for::<LogRecord>();
     let definitions = generator.take_definitions(true);
     #[expect(clippy::print_stdout, reason = "printing is what this program is for")]
     {

@@ -4,6 +4,10 @@
 use crate::model::{Problem, ProblemKind, RecipientVerdict, Retry};
 use std::error::Error as StdError;
 use std::fmt;
+use std::future::poll_fn;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::pin;
+use std::task::Poll;
 
 /// The result of everything that can fail.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -126,6 +130,26 @@ impl StdError for Error {
     }
 }
 
+/// Runs a call of the handle for a caller in another language, whose process must survive a fault of ours: a panic
+/// becomes an `Internal` error. Its text does not repeat what the panic said, because that may quote data.
+pub async fn caught<T>(work: impl Future<Output = Result<T>>) -> Result<T> {
+    let mut work = pin!(work);
+    poll_fn(|context| {
+        let polled = catch_unwind(AssertUnwindSafe(|| work.as_mut().poll(context)));
+        polled.unwrap_or_else(|_| Poll::Ready(Err(panicked())))
+    })
+    .await
+}
+
+fn panicked() -> Error {
+    Error::new(
+        ProblemKind::Internal,
+        "panicked",
+        "a fault inside Mailbearer ended this call",
+        "report it with the log of the process, which says where it happened",
+    )
+}
+
 /// How long to wait after a temporary fault, when the server does not say: Microsoft asks for at least this.
 pub const DEFAULT_RETRY_MS: u64 = 60_000;
 
@@ -167,6 +191,24 @@ mod tests {
     fn keeps_the_innermost_operation() {
         let error = disk_full().during("send").during("close");
         assert_eq!(error.problem().operation, "send");
+    }
+
+    #[tokio::test]
+    async fn a_panic_becomes_an_internal_error_that_quotes_nothing() {
+        let error = caught(async {
+            tokio::task::yield_now().await;
+            let secret = std::hint::black_box(Some("token=abc"));
+            assert!(secret.is_none(), "{secret:?}");
+            Ok(())
+        })
+        .await
+        .unwrap_err();
+        assert_eq!(
+            (error.kind(), error.code()),
+            (ProblemKind::Internal, "panicked")
+        );
+        assert!(!format!("{error:?}").contains("token=abc"));
+        assert_eq!(caught(async { Ok(7) }).await.unwrap(), 7);
     }
 
     #[test]

@@ -32,6 +32,8 @@ pub mod error;
 #[doc(hidden)]
 pub mod fuzzing;
 pub mod host;
+#[cfg(feature = "logging")]
+pub mod logging;
 pub mod model;
 pub mod secret;
 

@@ -71,12 +71,27 @@ async fn all_cases_hold() {
     let cases = read_cases();
     assert!(!cases.is_empty());
     let mut failures = BTreeMap::new();
+    let mut report = BTreeMap::new();
     for (name, case) in &cases {
-        if let Err(failure) = run(case).await {
+        let outcome = run(case).await;
+        report.insert(name, verdict(&outcome));
+        if let Err(failure) = outcome {
             failures.insert(name, failure);
         }
     }
+    if let Some(folder) = std::env::var_os("MAILBEARER_SCENARIO_REPORTS") {
+        let path = PathBuf::from(folder).join("rust.json");
+        std::fs::write(path, serde_json::to_vec(&report).unwrap()).unwrap();
+    }
     assert!(failures.is_empty(), "{failures:#?}");
+}
+
+/// An outcome as reports of scenarios say it.
+fn verdict(outcome: &Result<(), String>) -> String {
+    match outcome {
+        Ok(()) => "passed".to_owned(),
+        Err(failure) => format!("failed: {failure}"),
+    }
 }
 
 fn read_cases() -> BTreeMap<String, Case> {

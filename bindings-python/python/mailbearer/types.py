@@ -166,6 +166,25 @@ class EvidenceKind(str, enum.Enum):
     """Anything else."""
 
 
+class LogLevel(str, enum.Enum):
+    """How important a log record is. Each level includes those before it."""
+
+    ERROR = "error"
+    """A fault of Mailbearer."""
+
+    WARN = "warn"
+    """A fault of the world around it: a refused mail, a token that could not be had."""
+
+    INFO = "info"
+    """One record per mail."""
+
+    DEBUG = "debug"
+    """Each step of a dialogue, and where it went. May name addresses, never a secret."""
+
+    TRACE = "trace"
+    """Everything."""
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Config:
     """How a handle is opened. `Config::default()` keeps secrets in memory only."""
@@ -934,6 +953,26 @@ class Diagnosis:
     """The parts of the evidence that speak for it."""
 
 
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class LogRecord:
+    """One record of the log. It holds no secret; above `debug`, it holds no address, subject or body either."""
+
+    at_unix_ms: int
+    """When, in milliseconds since 1970-01-01T00:00:00Z."""
+
+    level: LogLevel
+    """How important it is."""
+
+    target: str
+    """The part of Mailbearer that speaks, such as `mailbearer::transport::smtp`."""
+
+    text: str
+    """What happened."""
+
+    fields: Mapping[str, str]
+    """The facts that belong to it, such as `account` and `code`."""
+
+
 __all__ = [
     "Config",
     "VaultSettings",
@@ -996,4 +1035,6 @@ __all__ = [
     "EvidenceItem",
     "EvidenceKind",
     "Diagnosis",
+    "LogRecord",
+    "LogLevel",
 ]

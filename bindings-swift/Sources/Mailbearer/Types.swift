@@ -43,6 +43,8 @@
 @_exported import struct MailbearerNative.EvidenceItem
 @_exported import enum MailbearerNative.EvidenceKind
 @_exported import struct MailbearerNative.Diagnosis
+@_exported import struct MailbearerNative.LogRecord
+@_exported import enum MailbearerNative.LogLevel
 
 extension Config {
     /// How a handle is opened. `Config::default()` keeps secrets in memory only.

@@ -8,6 +8,7 @@ mod config;
 mod delivery;
 mod diagnosis;
 mod event;
+mod log;
 mod message;
 mod problem;
 mod sign_in;
@@ -23,6 +24,7 @@ pub use delivery::{
 };
 pub use diagnosis::{Diagnosis, Evidence, EvidenceItem, EvidenceKind};
 pub use event::Event;
+pub use log::{LogLevel, LogRecord};
 pub use message::{
     Address, Attachment, Content, Envelope, Header, ListUnsubscribe, Message, Priority,
 };

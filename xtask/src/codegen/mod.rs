@@ -2,8 +2,9 @@
 //! One definition, four languages: types come from `core/src/model`, error pages from the catalogue.
 
 mod errors;
+pub(crate) mod handle;
 mod python;
-mod schema;
+pub(crate) mod schema;
 mod swift;
 mod typescript;
 

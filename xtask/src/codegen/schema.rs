@@ -198,6 +198,13 @@ pub(super) fn snake_case(camel: &str) -> String {
     })
 }
 
+/// `expires_at_unix_ms` as `expiresAtUnixMs`.
+pub(crate) fn camel_case(snake: &str) -> String {
+    let mut parts = snake.split('_');
+    let head = parts.next().unwrap_or_default().to_owned();
+    parts.fold(head, |camel, part| camel + &pascal_case(part))
+}
+
 /// `mailAccepted` or `smtp_reply` as `MailAccepted`, `SmtpReply`.
 pub(super) fn pascal_case(name: &str) -> String {
     name.split('_')

@@ -1,5 +1,6 @@
 //! How many tests passed, failed and were skipped, read from what each runner prints.
 
+use super::scenarios;
 use crate::Result;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::ops::AddAssign;
@@ -45,6 +46,7 @@ impl AddAssign for Counts {
 /// A runner that fails without a failed test (it could not build, or crashed) counts as one failure.
 pub(super) fn run_counted(command: &mut Command) -> Result<Counts> {
     let mut child = command
+        .env(scenarios::REPORTS, scenarios::folder())
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .spawn()?;

@@ -3,6 +3,7 @@
 
 mod counts;
 pub(crate) mod needs;
+mod scenarios;
 mod suites;
 
 use crate::Result;
@@ -16,8 +17,39 @@ pub(crate) fn run(shell: &Shell, names: &[String]) -> Result {
     let all = suites::all();
     let chosen = choose(&all, names)?;
     needs::install(chosen.iter().flat_map(|suite| suite.needs));
-    let reports: Vec<_> = chosen.iter().map(|suite| run_suite(shell, suite)).collect();
+    scenarios::clear()?;
+    let mut reports: Vec<_> = chosen.iter().map(|suite| run_suite(shell, suite)).collect();
+    let languages: Vec<_> = scenarios::LANGUAGES
+        .into_iter()
+        .filter(|language| chosen.iter().any(|suite| suite.name == suite_of(language)))
+        .collect();
+    reports.extend(complain(&scenarios::table(&languages)));
     summarize(&reports)
+}
+
+/// The suite that runs a language's scenarios.
+fn suite_of(language: &str) -> &str {
+    match language {
+        "cli" => "rust",
+        other => other,
+    }
+}
+
+/// Cases that do not hold count as failures, even where a runner forgot to fail.
+fn complain(complaints: &[String]) -> Option<Report> {
+    for complaint in complaints {
+        println!("scenarios: {complaint}");
+    }
+    let failed = u32::try_from(complaints.len()).unwrap_or(u32::MAX);
+    (failed > 0).then(|| Report {
+        name: "scenarios",
+        counts: Counts {
+            failed,
+            ..Counts::default()
+        },
+        time: Duration::ZERO,
+        note: "see the table".to_owned(),
+    })
 }
 
 /// What became of one suite.

@@ -4,6 +4,7 @@ mod dependencies;
 mod hosts;
 mod imports;
 mod lockfiles;
+mod methods;
 mod modules;
 mod paths;
 mod serialize;
@@ -19,6 +20,7 @@ pub(crate) fn run(shell: &Shell) -> Result {
     let mut complaints = imports::check(&files)?;
     complaints.extend(hosts::check(&files));
     complaints.extend(serialize::check(&files));
+    complaints.extend(methods::check()?);
     complaints.extend(modules::check());
     complaints.extend(paths::check());
     complaints.extend(lockfiles::check(shell)?);
