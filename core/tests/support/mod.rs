@@ -33,12 +33,7 @@ impl World {
     pub(crate) async fn start() -> Self {
         Self::start_with(Config {
             vault: VaultSettings::Memory,
-            timeouts: Timeouts {
-                connect_ms: 5_000,
-                reply_ms: 5_000,
-                verdict_ms: 5_000,
-                token_ms: 5_000,
-            },
+            timeouts: timeouts(),
             ..Config::default()
         })
         .await
@@ -80,21 +75,44 @@ impl World {
         path: &str,
         body: &serde_json::Value,
     ) -> Result<(), String> {
-        let request = http::Request::builder()
-            .method(method)
-            .uri(format!(
-                "{}{path}",
-                self.sandbox.inbox_url().trim_end_matches('/')
-            ))
-            .header("content-type", "application/json")
-            .body(serde_json::to_vec(body).unwrap())
-            .unwrap();
-        let response = SystemHttp::default().call(request).await.unwrap();
+        let body = serde_json::to_vec(body).unwrap();
+        let response = self.call(method, path, body).await;
         if response.status().is_success() {
             return Ok(());
         }
         let answer = String::from_utf8_lossy(response.body());
         Err(format!("{method} {path}: {answer}"))
+    }
+
+    /// What the sandbox answers to `GET`.
+    pub(crate) async fn fetch(&self, path: &str) -> Vec<u8> {
+        let response = self.call("GET", path, Vec::new()).await;
+        assert!(response.status().is_success(), "{path}: {response:?}");
+        response.into_body()
+    }
+
+    async fn call(&self, method: &str, path: &str, body: Vec<u8>) -> http::Response<Vec<u8>> {
+        let address = self.sandbox.inbox_url();
+        let request = http::Request::builder()
+            .method(method)
+            .uri(format!("{}{path}", address.trim_end_matches('/')))
+            .header("content-type", "application/json")
+            .body(body)
+            .unwrap();
+        SystemHttp::default().call(request).await.unwrap()
+    }
+
+    /// The account `service` as JSON, with its secret, to make others from.
+    pub(crate) fn service_as_json(&self) -> serde_json::Map<String, serde_json::Value> {
+        let account = serde_json::json!({
+            "name": SERVICE,
+            "mailbox": seed::BILLING,
+            "tenant": seed::TENANT_ID,
+            "clientId": seed::SERVICE_CLIENT_ID,
+            "grant": { "type": "clientSecret", "clientSecret": seed::SERVICE_CLIENT_SECRET },
+            "endpoints": endpoints(&self.sandbox),
+        });
+        account.as_object().cloned().unwrap()
     }
 
     /// Fails if anything shown, or any log line of this process, holds a secret of this sandbox.
@@ -104,6 +122,16 @@ impl World {
             assert!(!shown.contains(&secret), "a secret is shown: {secret}");
             assert!(!logs.contains(&secret), "a secret is in the log: {secret}");
         }
+    }
+}
+
+/// Short enough for a test that waits in vain, long enough for a busy machine.
+pub(crate) fn timeouts() -> Timeouts {
+    Timeouts {
+        connect_ms: 5_000,
+        reply_ms: 5_000,
+        verdict_ms: 5_000,
+        token_ms: 5_000,
     }
 }
 
