@@ -217,3 +217,26 @@ async fn says_what_is_wrong_before_anything_is_sent() {
     world.run(&twice).fails_with(2, "stdin-wanted-twice");
     assert!(world.sandbox.inbox().is_empty());
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn takes_a_mail_as_data_and_says_what_is_wrong_with_it() {
+    let world = World::with_billing().await;
+    let send = |message: &str, more: &[&str]| {
+        let mut command = world.command(&["send", "--message", "-"]);
+        world.run_with(command.args(more), message)
+    };
+    let mail = r#"{"account": "nobody", "to": [{"address": "bob@contoso.example"}], "text": "x"}"#;
+    send(mail, &[]).fails_with(2, "account-unknown");
+    let sent = send(mail, &["--account", "billing"]);
+    assert_eq!(sent.code, 0, "{sent:?}");
+    let sent = send(&mail.replace("nobody", ""), &[]);
+    assert_eq!(sent.code, 0, "the only account: {sent:?}");
+    assert_eq!(world.sandbox.inbox().len(), 2);
+
+    let misspelt = send(r#"{"subjekt": "x"}"#, &[]);
+    misspelt.fails_with(2, "message-unreadable");
+    assert!(misspelt.stderr.contains("subjekt"), "{misspelt:?}");
+    let both = send(mail, &["--to", seed::BOB]);
+    assert_eq!(both.code, 2, "{both:?}");
+    send(mail, &["--passphrase-fd", "0"]).fails_with(2, "stdin-wanted-twice");
+}
