@@ -46,6 +46,10 @@ pub(crate) enum Command {
     Explain(explain::Args),
     Completions(completions::Args),
     Man(man::Args),
+    /// Fail as a fault of Mailbearer does
+    #[cfg(debug_assertions)]
+    #[command(hide = true)]
+    Panic,
 }
 
 impl Command {
@@ -62,6 +66,8 @@ impl Command {
             Self::Explain(_) => "explain",
             Self::Completions(_) => "completions",
             Self::Man(_) => "man",
+            #[cfg(debug_assertions)]
+            Self::Panic => "panic",
         }
     }
 }
