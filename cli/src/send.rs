@@ -34,7 +34,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "ADDRESS", value_parser = compose::address)]
     to: Vec<Address>,
     /// Send the finished message (RFC 5322) in this file, or from standard input for `-`, to every --to as it is
-    #[arg(long, value_name = "FILE", requires = "to", conflicts_with_all = ["Composition", "reply_to"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["Composition", "reply_to"])]
     eml: Option<PathBuf>,
     /// Send the mail that this file, or standard input for `-`, describes as JSON in the form of the library's `Message`
     #[arg(long, value_name = "FILE", conflicts_with_all = ["Composition", "reply_to", "from", "to", "eml"])]

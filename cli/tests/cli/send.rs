@@ -96,7 +96,7 @@ async fn sends_a_finished_message_as_it_is() {
     }
     assert_eq!(world.sandbox.inbox().len(), 2);
     let without_recipient = world.run(&["send", "--eml", &path]);
-    assert_eq!(without_recipient.code, 2);
+    without_recipient.fails_with(65, "no-recipients");
     let with_a_subject = world.run(&["send", "--eml", &path, "--to", seed::BOB, "--subject", "x"]);
     assert_eq!(with_a_subject.code, 2);
 }

@@ -7,7 +7,7 @@ use libtest_mimic::{Arguments, Trial};
 use mailbearer::host::{HttpClient as _, SystemHttp};
 use mailbearer_sandbox::Sandbox;
 use mailbearer_sandbox::directory::seed;
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -46,6 +46,7 @@ pub(crate) struct ControlCall {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Expectation {
+    #[serde(default, deserialize_with = "present")]
     result: Option<Value>,
     problem: Option<Value>,
     mail: Option<Value>,
@@ -54,6 +55,11 @@ pub(crate) struct Expectation {
     #[serde(default)]
     source: Vec<String>,
     pub(crate) events: Option<Value>,
+}
+
+/// A `null` that stands there is expected, unlike one that is left out.
+fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Value>, D::Error> {
+    Value::deserialize(deserializer).map(Some)
 }
 
 pub(crate) type Check = Result<(), String>;
