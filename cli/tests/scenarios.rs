@@ -329,15 +329,30 @@ impl Login {
     }
 }
 
-/// The document of a run, or the problem it tells; the exit code must say which.
+/// The document of a run, or the problem it tells; the exit code must say the same.
 fn answer(run: &Run) -> Result<Value, Value> {
     let document: Value = serde_json::from_str(&run.stdout)
         .unwrap_or_else(|error| panic!("not one document, {error}: {run:?}"));
-    let has_answered = matches!(run.code, 0 | 1 | 3);
-    match document.get("error") {
-        Some(problem) if !has_answered => Err(problem.clone()),
-        None if has_answered => Ok(document),
-        _ => panic!("the exit code says otherwise: {run:?}"),
+    let Some(problem) = document.get("error") else {
+        assert!(matches!(run.code, 0 | 1 | 3), "{run:?}");
+        return Ok(document);
+    };
+    assert_eq!(run.code, exit_code(text(&problem["kind"])), "{run:?}");
+    Err(problem.clone())
+}
+
+fn exit_code(kind: &str) -> i32 {
+    match kind {
+        "misuse" => 2,
+        "rejected" => 65,
+        "unavailable" => 69,
+        "internal" => 70,
+        "storage" => 74,
+        "throttled" => 75,
+        "signIn" => 77,
+        "config" => 78,
+        "consent" => 79,
+        _ => panic!("unknown kind: {kind}"),
     }
 }
 

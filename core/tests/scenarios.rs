@@ -50,7 +50,6 @@ fn main() -> ExitCode {
 
 async fn run(case: &Case) -> Check {
     let world = World::start().await;
-    let events = world.mailbearer.events();
     let mut stage = Stage {
         mailbearer: world.mailbearer.clone(),
         control: Control::of(&world.sandbox),
@@ -64,6 +63,7 @@ async fn run(case: &Case) -> Check {
     for call in &case.given {
         stage.control(call).await?;
     }
+    let events = world.mailbearer.events();
     let (last, before) = case.r#do.split_last().unwrap();
     for action in before {
         let result = stage.act(action).await;
