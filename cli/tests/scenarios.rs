@@ -109,10 +109,10 @@ struct Stage {
     login: Option<Login>,
 }
 
-/// The vault that calls use.
+/// The vault that calls use, and what unlocks it, as environment variables.
 struct Vault {
     path: String,
-    passphrase: String,
+    key: (&'static str, String),
 }
 
 /// A `login` that waits for the person.
@@ -125,11 +125,8 @@ struct Login {
 impl Stage {
     /// Both accounts and the sign-in, by the library: what the binary does of this has cases of its own.
     async fn prepare(&self, case: &Case) -> Check {
-        let vault = json!({
-            "type": "file",
-            "path": self.vault.path,
-            "passphrase": { "type": "text", "text": self.vault.passphrase },
-        });
+        let passphrase = json!({ "type": "text", "text": harness::PASSPHRASE });
+        let vault = json!({ "type": "file", "path": self.vault.path, "passphrase": passphrase });
         let config = serde_json::from_value(json!({ "vault": vault })).unwrap();
         let mailbearer = Mailbearer::open(config).await.unwrap();
         for account in [case::service(&self.world.sandbox), self.person()] {
@@ -298,7 +295,9 @@ impl Stage {
         let mut command = self.world.command(arguments);
         command.arg("--json");
         command.env("MAILBEARER_VAULT", &self.vault.path);
-        command.env("MAILBEARER_PASSPHRASE", &self.vault.passphrase);
+        let (variable, value) = &self.vault.key;
+        command.env_remove("MAILBEARER_PASSPHRASE");
+        command.env(variable, value);
         command
     }
 }
@@ -307,17 +306,22 @@ impl Vault {
     fn of(world: &World) -> Self {
         Self {
             path: world.path("vault.mbv").to_str().unwrap().to_owned(),
-            passphrase: harness::PASSPHRASE.to_owned(),
+            key: ("MAILBEARER_PASSPHRASE", harness::PASSPHRASE.to_owned()),
         }
     }
 
     /// The vault of a configuration.
     fn named(settings: &Map<String, Value>) -> Self {
         assert_eq!(settings["type"], "file");
-        assert_eq!(settings["passphrase"]["type"], "text");
+        let passphrase = &settings["passphrase"];
+        let (variable, value) = match text(&passphrase["type"]) {
+            "text" => ("MAILBEARER_PASSPHRASE", &passphrase["text"]),
+            "keyFile" => ("MAILBEARER_KEY_FILE", &passphrase["path"]),
+            other => panic!("unknown passphrase: {other}"),
+        };
         Self {
             path: text(&settings["path"]).to_owned(),
-            passphrase: text(&settings["passphrase"]["text"]).to_owned(),
+            key: (variable, text(value).to_owned()),
         }
     }
 }
