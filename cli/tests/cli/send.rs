@@ -240,3 +240,21 @@ async fn takes_a_mail_as_data_and_says_what_is_wrong_with_it() {
     assert_eq!(both.code, 2, "{both:?}");
     send(mail, &["--passphrase-fd", "0"]).fails_with(2, "stdin-wanted-twice");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn takes_the_mail_of_the_user_page() {
+    let world = World::with_billing().await;
+    world.write("invoice.pdf", "%PDF-1.7");
+    let page = include_str!("../../../docs/cli.md");
+    let example = page.lines().find(|line| line.ends_with("send --message -"));
+    let mail = example.unwrap().split('\'').nth(1).unwrap();
+    let mut command = world.command(&["send", "--message", "-"]);
+    let run = world.run_with(command.current_dir(world.folder.path()), mail);
+    assert_eq!(run.code, 0, "{run:?}");
+    let mails = world.sandbox.inbox().mails();
+    let mime = String::from_utf8_lossy(&mails[0].mail.mime).into_owned();
+    assert!(
+        mime.contains("Subject: Your invoice") && mime.contains("invoice.pdf"),
+        "{mime}"
+    );
+}
