@@ -216,10 +216,12 @@ impl Stage {
         for option in ["mailbox", "tenant", "clientId", "cloud"] {
             add_option(&mut command, option, account.get(option));
         }
-        let grant = &account["grant"];
-        command.args(["--grant", &kebab(text(&grant["type"]))]);
-        if let Some(secret) = grant.get("clientSecret") {
-            command.env("MAILBEARER_CLIENT_SECRET", text(secret));
+        for (part, value) in account["grant"].as_object().unwrap() {
+            match part.as_str() {
+                "type" => command.args(["--grant", &kebab(text(value))]),
+                "clientSecret" => command.env("MAILBEARER_CLIENT_SECRET", text(value)),
+                other => panic!("unknown part of a grant: {other}"),
+            };
         }
         for (option, value) in account["endpoints"].as_object().unwrap() {
             if option == "caPem" {
