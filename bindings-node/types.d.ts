@@ -77,8 +77,8 @@ export interface NewAccount {
   cloud?: Cloud;
   /** The tenant: its GUID or one of its verified domains. `organizations`, `common` and `consumers` only with a person's sign-in. May be empty for personal accounts and custom clouds. */
   tenant?: string;
-  /** The application (client) ID of the app registration. */
-  clientId: string;
+  /** The application (client) ID of the app registration. May be empty for a system-assigned managed identity and for a token command. */
+  clientId?: string;
   /** How tokens are obtained. */
   grant: Grant;
   /** Values that replace the cloud's own. */
@@ -111,6 +111,30 @@ export type Grant =
       type: 'clientSecret';
       /** The secret's value, not its ID. */
       clientSecret: SecretText;
+    }
+  /** The application signs in as itself with a certificate (RFC 7523), signed PS256. */
+  | {
+      type: 'clientCertificate';
+      /** The certificate whose public part is registered with the application, as PEM text. */
+      certificatePem: string;
+      /** Its RSA key, as PEM text: PKCS#8 or PKCS#1, not encrypted. The vault encrypts it. */
+      privateKeyPem: SecretText;
+    }
+  /** The application signs in with the token of an issuer it trusts: Kubernetes, GitHub Actions, any other. */
+  | {
+      type: 'federatedToken';
+      /** The file with that token, read anew for every request. Default: what the environment says (`AZURE_FEDERATED_TOKEN_FILE`, or GitHub Actions' own variables). */
+      tokenFile?: string | null;
+    }
+  /** The machine's own identity in Azure: a virtual machine, App Service, Container Apps, Azure Arc. A client id is given for a user-assigned identity only; the tenant may be empty. */
+  | {
+      type: 'managedIdentity';
+    }
+  /** A command prints an access token, or JSON with `access_token` or `accessToken`. Client id and tenant may be empty. */
+  | {
+      type: 'tokenCommand';
+      /** The program and its arguments, run without a shell. */
+      command: Array<string>;
     };
 
 /** Values that replace the cloud's own; a custom cloud has no others. */
@@ -155,8 +179,16 @@ export interface Account {
 export type GrantKind =
   /** A person signs in on another device. */
   | 'deviceCode'
-  /** The application signs in as itself. */
-  | 'clientSecret';
+  /** The application signs in as itself, with a secret. */
+  | 'clientSecret'
+  /** The application signs in as itself, with a certificate. */
+  | 'clientCertificate'
+  /** The application signs in with another issuer's token. */
+  | 'federatedToken'
+  /** The machine's own identity in Azure. */
+  | 'managedIdentity'
+  /** A command prints the access token. */
+  | 'tokenCommand';
 
 /** The addresses, ports and scopes an account uses. */
 export interface Endpoints {
@@ -236,6 +268,14 @@ export type TokenOrigin =
   | 'deviceCode'
   /** The application's client secret. */
   | 'clientSecret'
+  /** The application's certificate. */
+  | 'clientCertificate'
+  /** Another issuer's token. */
+  | 'federatedToken'
+  /** The machine's own identity in Azure. */
+  | 'managedIdentity'
+  /** A command. */
+  | 'tokenCommand'
   /** A refresh token. */
   | 'refreshToken';
 

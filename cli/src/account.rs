@@ -2,6 +2,7 @@
 //! Settings are validated by the handle; a client secret never stands on the command line.
 
 mod add;
+mod grant;
 
 use crate::exit::Exit;
 use crate::output::Output;
@@ -47,6 +48,10 @@ pub(crate) fn grant(grant: GrantKind) -> &'static str {
     match grant {
         GrantKind::DeviceCode => "device-code",
         GrantKind::ClientSecret => "client-secret",
+        GrantKind::ClientCertificate => "client-certificate",
+        GrantKind::FederatedToken => "federated-token",
+        GrantKind::ManagedIdentity => "managed-identity",
+        GrantKind::TokenCommand => "token-command",
         _ => "other",
     }
 }

@@ -36,7 +36,19 @@ class GrantKind(str, enum.Enum):
     """A person signs in on another device."""
 
     CLIENT_SECRET = "clientSecret"
-    """The application signs in as itself."""
+    """The application signs in as itself, with a secret."""
+
+    CLIENT_CERTIFICATE = "clientCertificate"
+    """The application signs in as itself, with a certificate."""
+
+    FEDERATED_TOKEN = "federatedToken"
+    """The application signs in with another issuer's token."""
+
+    MANAGED_IDENTITY = "managedIdentity"
+    """The machine's own identity in Azure."""
+
+    TOKEN_COMMAND = "tokenCommand"
+    """A command prints the access token."""
 
 
 class SignInFlow(str, enum.Enum):
@@ -67,6 +79,18 @@ class TokenOrigin(str, enum.Enum):
 
     CLIENT_SECRET = "clientSecret"
     """The application's client secret."""
+
+    CLIENT_CERTIFICATE = "clientCertificate"
+    """The application's certificate."""
+
+    FEDERATED_TOKEN = "federatedToken"
+    """Another issuer's token."""
+
+    MANAGED_IDENTITY = "managedIdentity"
+    """The machine's own identity in Azure."""
+
+    TOKEN_COMMAND = "tokenCommand"
+    """A command."""
 
     REFRESH_TOKEN = "refreshToken"
     """A refresh token."""
@@ -304,8 +328,8 @@ class NewAccount:
     tenant: str = ""
     """The tenant: its GUID or one of its verified domains. `organizations`, `common` and `consumers` only with a person's sign-in. May be empty for personal accounts and custom clouds."""
 
-    client_id: str
-    """The application (client) ID of the app registration."""
+    client_id: str = ""
+    """The application (client) ID of the app registration. May be empty for a system-assigned managed identity and for a token command."""
 
     grant: Grant
     """How tokens are obtained."""
@@ -331,7 +355,47 @@ class GrantClientSecret:
     """The secret's value, not its ID."""
 
 
-Grant = Union[GrantDeviceCode, GrantClientSecret]
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class GrantClientCertificate:
+    """The application signs in as itself with a certificate (RFC 7523), signed PS256."""
+
+    _tag: ClassVar[str] = "clientCertificate"
+
+    certificate_pem: str
+    """The certificate whose public part is registered with the application, as PEM text."""
+
+    private_key_pem: SecretText = dataclasses.field(repr=False)
+    """Its RSA key, as PEM text: PKCS#8 or PKCS#1, not encrypted. The vault encrypts it."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class GrantFederatedToken:
+    """The application signs in with the token of an issuer it trusts: Kubernetes, GitHub Actions, any other."""
+
+    _tag: ClassVar[str] = "federatedToken"
+
+    token_file: Optional[str] = None
+    """The file with that token, read anew for every request. Default: what the environment says (`AZURE_FEDERATED_TOKEN_FILE`, or GitHub Actions' own variables)."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class GrantManagedIdentity:
+    """The machine's own identity in Azure: a virtual machine, App Service, Container Apps, Azure Arc. A client id is given for a user-assigned identity only; the tenant may be empty."""
+
+    _tag: ClassVar[str] = "managedIdentity"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class GrantTokenCommand:
+    """A command prints an access token, or JSON with `access_token` or `accessToken`. Client id and tenant may be empty."""
+
+    _tag: ClassVar[str] = "tokenCommand"
+
+    command: Sequence[str]
+    """The program and its arguments, run without a shell."""
+
+
+Grant = Union[GrantDeviceCode, GrantClientSecret, GrantClientCertificate, GrantFederatedToken, GrantManagedIdentity, GrantTokenCommand]
 """How tokens are obtained, with the secrets that takes."""
 
 
@@ -990,6 +1054,10 @@ __all__ = [
     "Grant",
     "GrantDeviceCode",
     "GrantClientSecret",
+    "GrantClientCertificate",
+    "GrantFederatedToken",
+    "GrantManagedIdentity",
+    "GrantTokenCommand",
     "EndpointOverrides",
     "Account",
     "GrantKind",

@@ -86,7 +86,7 @@ extension NewAccount {
         mailbox: String,
         cloud: Cloud = .worldwide,
         tenant: String = "",
-        clientId: String,
+        clientId: String = "",
         grant: Grant,
         endpoints: EndpointOverrides = EndpointOverrides()
     ) {

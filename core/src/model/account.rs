@@ -20,7 +20,9 @@ pub struct NewAccount {
     /// person's sign-in. May be empty for personal accounts and custom clouds.
     #[serde(default)]
     pub tenant: String,
-    /// The application (client) ID of the app registration.
+    /// The application (client) ID of the app registration. May be empty for a system-assigned managed identity and for
+    /// a token command.
+    #[serde(default)]
     pub client_id: String,
     /// How tokens are obtained.
     pub grant: Grant,
@@ -91,6 +93,42 @@ pub enum Grant {
         /// The secret's value, not its ID.
         client_secret: SecretText,
     },
+    /// The application signs in as itself with a certificate (RFC 7523), signed PS256.
+    ClientCertificate {
+        /// The certificate whose public part is registered with the application, as PEM text.
+        certificate_pem: String,
+        /// Its RSA key, as PEM text: PKCS#8 or PKCS#1, not encrypted. The vault encrypts it.
+        private_key_pem: SecretText,
+    },
+    /// The application signs in with the token of an issuer it trusts: Kubernetes, GitHub Actions, any other.
+    FederatedToken {
+        /// The file with that token, read anew for every request. Default: what the environment says
+        /// (`AZURE_FEDERATED_TOKEN_FILE`, or GitHub Actions' own variables).
+        #[serde(default)]
+        token_file: Option<String>,
+    },
+    /// The machine's own identity in Azure: a virtual machine, App Service, Container Apps, Azure Arc. A client id is
+    /// given for a user-assigned identity only; the tenant may be empty.
+    ManagedIdentity,
+    /// A command prints an access token, or JSON with `access_token` or `accessToken`. Client id and tenant may be empty.
+    TokenCommand {
+        /// The program and its arguments, run without a shell.
+        command: Vec<String>,
+    },
+}
+
+impl Grant {
+    /// The same without its secrets.
+    pub fn kind(&self) -> GrantKind {
+        match self {
+            Self::DeviceCode => GrantKind::DeviceCode,
+            Self::ClientSecret { .. } => GrantKind::ClientSecret,
+            Self::ClientCertificate { .. } => GrantKind::ClientCertificate,
+            Self::FederatedToken { .. } => GrantKind::FederatedToken,
+            Self::ManagedIdentity => GrantKind::ManagedIdentity,
+            Self::TokenCommand { .. } => GrantKind::TokenCommand,
+        }
+    }
 }
 
 /// How tokens are obtained, without the secrets.
@@ -102,8 +140,16 @@ pub enum Grant {
 pub enum GrantKind {
     /// A person signs in on another device.
     DeviceCode,
-    /// The application signs in as itself.
+    /// The application signs in as itself, with a secret.
     ClientSecret,
+    /// The application signs in as itself, with a certificate.
+    ClientCertificate,
+    /// The application signs in with another issuer's token.
+    FederatedToken,
+    /// The machine's own identity in Azure.
+    ManagedIdentity,
+    /// A command prints the access token.
+    TokenCommand,
 }
 
 /// Values that replace the cloud's own; a custom cloud has no others.

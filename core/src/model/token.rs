@@ -54,6 +54,14 @@ pub enum TokenOrigin {
     DeviceCode,
     /// The application's client secret.
     ClientSecret,
+    /// The application's certificate.
+    ClientCertificate,
+    /// Another issuer's token.
+    FederatedToken,
+    /// The machine's own identity in Azure.
+    ManagedIdentity,
+    /// A command.
+    TokenCommand,
     /// A refresh token.
     RefreshToken,
 }

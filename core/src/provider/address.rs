@@ -37,7 +37,7 @@ pub(super) fn sign_in_addresses(
             .device_authorization_url
             .clone()
             .or_else(|| under_authority("devicecode")),
-        Grant::ClientSecret { .. } => None,
+        _ => None,
     };
     if let Some(url) = &device_authorization_url {
         check_url("endpoints.deviceAuthorizationUrl", url)?;

@@ -2,14 +2,21 @@
 //! Nothing here reaches the network: a setting that passes is well-formed and consistent, not yet proven.
 
 mod address;
+pub(crate) mod certificate;
 mod clouds;
 mod identity;
 mod scope;
 mod submission;
+mod token;
 
 use crate::error::{Error, Result};
 use crate::model::{Cloud, EndpointOverrides, Endpoints, Grant, NewAccount, ProblemKind};
 use clouds::Clouds;
+
+pub(crate) use token::{
+    APPLICATIONS_PERMISSION, FEDERATION_AUDIENCE, PERSONS_PERMISSION, Resource, cloud_name,
+    issuers, resource,
+};
 
 /// Checks every setting of an account and resolves its endpoints.
 ///

@@ -53,7 +53,7 @@ pub(super) fn resource_hosts(scopes: &[String]) -> impl Iterator<Item = String> 
 fn default_scopes(data: &CloudData, grant: &Grant) -> Vec<String> {
     match grant {
         Grant::DeviceCode => data.delegated_scopes.clone(),
-        Grant::ClientSecret { .. } => data.app_scope.iter().cloned().collect(),
+        _ => data.app_scope.iter().cloned().collect(),
     }
 }
 
@@ -143,8 +143,9 @@ fn missing_permission(data: &CloudData) -> crate::error::Error {
 
 fn check_grant_needs(account: &NewAccount, scopes: &[String], data: &CloudData) -> Result<()> {
     match account.grant {
-        Grant::ClientSecret { .. } => check_app_scope(scopes, data),
         Grant::DeviceCode => check_delegated_scopes(scopes, data),
+        Grant::TokenCommand { .. } => Ok(()),
+        _ => check_app_scope(scopes, data),
     }
 }
 

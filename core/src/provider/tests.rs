@@ -611,6 +611,7 @@ fn every_code_is_documented() {
     let sources = [
         include_str!("mod.rs"),
         include_str!("identity.rs"),
+        include_str!("certificate.rs"),
         include_str!("address.rs"),
         include_str!("scope.rs"),
         include_str!("submission.rs"),
