@@ -7,7 +7,7 @@ use crate::error::{Error, Result};
 use crate::model::{Account, Endpoints, Grant, NewAccount, ProblemKind};
 use crate::provider;
 use crate::secret::SecretBytes;
-use crate::vault::Vault;
+use crate::vault::{Vault, VaultLock};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
@@ -82,6 +82,11 @@ impl Accounts {
     /// Stores the tokens of an account; durable when it returns.
     pub(crate) async fn keep_tokens(&self, name: &str, record: &SecretBytes) -> Result<()> {
         self.vault.write(&token_key(name), record).await
+    }
+
+    /// Tries to become the one process that renews the tokens of an account; `None` while another one does.
+    pub(crate) async fn try_renewal(&self, name: &str) -> Result<Option<VaultLock>> {
+        self.vault.try_lock(&token_key(name)).await
     }
 
     /// Removes an account with everything that belongs to it. Errors: `Misuse` (no such account), `Storage`.

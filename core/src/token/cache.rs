@@ -12,9 +12,11 @@ use crate::error::{Error, Result};
 use crate::model::{
     Account, Event, Grant, GrantKind, Problem, ProblemKind, TokenState, TokenStatus,
 };
+use crate::vault::VaultLock;
 use async_trait::async_trait;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
 use tokio::sync::watch;
 
 /// The token cache of a handle. Cheap to clone.
@@ -44,6 +46,13 @@ struct Current {
 
 /// A renewal under way; its result reaches everybody who waits.
 type Renewal = watch::Receiver<Option<std::result::Result<AccessToken, Problem>>>;
+
+/// Whose turn it is to renew.
+enum Turn {
+    Ours(VaultLock),
+    /// Another process was quicker; these are its tokens.
+    Done(Arc<Tokens>),
+}
 
 enum Look {
     Usable(AccessToken),
@@ -136,8 +145,7 @@ impl TokenCache {
         let slot = self.slot(account);
         let mut slot = lock(&slot);
         if let Some(current) = &slot.current
-            && !is_refused(&current.tokens, refused)
-            && !self.is_due(&current.tokens)
+            && self.is_usable(&current.tokens, refused)
         {
             return Look::Usable(current.access_token.clone());
         }
@@ -191,14 +199,19 @@ impl TokenCache {
         renewal
     }
 
-    /// Finds tokens that another process stored, or obtains new ones.
+    /// Finds tokens that another process stored, or obtains new ones: of all processes that share the vault, one does.
     async fn renew(&self, name: &str, refused: Option<&AccessToken>) -> Result<AccessToken> {
         self.store_the_unstored(name).await?;
         let account = self.accounts.find(name).await?;
+        let _lock = match self.wait_for_turn(name, refused).await? {
+            Turn::Ours(lock) => lock,
+            Turn::Done(tokens) => return self.use_now(&account, &tokens),
+        };
+        // Read again: what others stored before the lock was ours.
         let stored = self.stored(name).await?;
-        if let Some(tokens) = &stored
-            && !is_refused(tokens, refused)
-            && !self.is_due(tokens)
+        if let Some(tokens) = stored
+            .as_ref()
+            .filter(|tokens| self.is_usable(tokens, refused))
         {
             return self.use_now(&account, tokens);
         }
@@ -218,6 +231,31 @@ impl TokenCache {
                 None => Err(error),
             },
         }
+    }
+
+    /// Waits until no other process renews these tokens, or another one has.
+    async fn wait_for_turn(&self, name: &str, refused: Option<&AccessToken>) -> Result<Turn> {
+        let clock = &self.provider.clock;
+        let deadline = clock.elapsed().saturating_add(self.provider.timeout * 2);
+        let mut pause = FIRST_PAUSE;
+        loop {
+            let stored = self.stored(name).await?;
+            if let Some(tokens) = stored.filter(|tokens| self.is_usable(tokens, refused)) {
+                return Ok(Turn::Done(tokens));
+            }
+            if let Some(lock) = self.accounts.try_renewal(name).await? {
+                return Ok(Turn::Ours(lock));
+            }
+            if clock.elapsed() >= deadline {
+                return Err(renewal_blocked(name));
+            }
+            clock.sleep(pause).await;
+            pause = (pause * 2).min(LONGEST_PAUSE);
+        }
+    }
+
+    fn is_usable(&self, tokens: &Tokens, refused: Option<&AccessToken>) -> bool {
+        !is_refused(tokens, refused) && !self.is_due(tokens)
     }
 
     /// Renewal is early, so a passing fault of the identity provider need not stop the mail.
@@ -349,6 +387,10 @@ fn renew_at_unix_ms(tokens: &Tokens) -> i64 {
         .saturating_add(two_thirds.min(before_the_end))
 }
 
+/// How often a process looks whether another one has finished its renewal: a request takes some tenths of a second.
+const FIRST_PAUSE: Duration = Duration::from_millis(5);
+const LONGEST_PAUSE: Duration = Duration::from_millis(80);
+
 const RENEWAL_MARGIN_MS: i64 = 10 * 60 * 1000;
 
 fn is_refused(tokens: &Tokens, refused: Option<&AccessToken>) -> bool {
@@ -369,6 +411,15 @@ fn sign_in_needed(account: &Account, stored: Option<&Tokens>) -> Error {
         code,
         format!("{text} {:?}", account.name),
         format!("sign in: mailbearer login {}", account.name),
+    )
+}
+
+fn renewal_blocked(account: &str) -> Error {
+    Error::new(
+        ProblemKind::Unavailable,
+        "renewal-blocked",
+        format!("another process has been renewing the access token for too long: {account}"),
+        "look for a stopped process that uses the same vault",
     )
 }
 
