@@ -102,7 +102,11 @@ export type Cloud =
 
 /** How tokens are obtained, with the secrets that takes. */
 export type Grant =
-  /** A person signs in on another device (RFC 8628); renewed with refresh tokens. */
+  /** A person signs in, in a browser with PKCE (RFC 8252) or with a device code; renewed with refresh tokens. */
+  | {
+      type: 'authorizationCode';
+    }
+  /** The same, with a device code (RFC 8628) as what the command line offers first. */
   | {
       type: 'deviceCode';
     }
@@ -143,6 +147,8 @@ export interface EndpointOverrides {
   authority?: string | null;
   /** The token endpoint, where it does not follow Microsoft's path pattern under the authority. */
   tokenUrl?: string | null;
+  /** The authorization endpoint, where it does not follow Microsoft's path pattern. */
+  authorizationUrl?: string | null;
   /** The device authorization endpoint, where it does not follow Microsoft's path pattern. */
   deviceAuthorizationUrl?: string | null;
   /** The scopes to ask for. Default: what the cloud and the grant need, and nothing else. */
@@ -177,6 +183,8 @@ export interface Account {
 
 /** How tokens are obtained, without the secrets. */
 export type GrantKind =
+  /** A person signs in in a browser. */
+  | 'authorizationCode'
   /** A person signs in on another device. */
   | 'deviceCode'
   /** The application signs in as itself, with a secret. */
@@ -194,7 +202,9 @@ export type GrantKind =
 export interface Endpoints {
   /** The token endpoint. */
   tokenUrl: string;
-  /** The device authorization endpoint, where the grant uses one. */
+  /** The authorization endpoint, where a person signs in. */
+  authorizationUrl?: string | null;
+  /** The device authorization endpoint, where a person signs in. */
   deviceAuthorizationUrl?: string | null;
   /** The scopes asked for. */
   scopes: Array<string>;
@@ -212,23 +222,27 @@ export interface Endpoints {
 
 /** How a person signs in. */
 export type SignInFlow =
-  /** On another device, with a code to type (RFC 8628). */
-  | 'deviceCode';
+  /** On another device, with a code to type (RFC 8628). Tenants may block it by policy. */
+  | 'deviceCode'
+  /** In a browser, with PKCE and a loopback redirect (RFC 8252). Register `http://localhost` under "Mobile and desktop applications". */
+  | 'authorizationCode';
 
-/** What to show the person. Holds no secret: the device code stays inside the handle. */
+/** What to show the person. Holds no secret of ours: device code and PKCE verifier stay inside the handle. */
 export interface SignInPrompt {
   /** Names this sign-in; valid in the handle that began it, until it is finished or has expired. */
   id: string;
   /** The account that signs in. */
   account: string;
-  /** The code to type. */
+  /** The code to type; empty where the browser needs none. */
   userCode: string;
   /** The page to open, as the server gave it. */
   verificationUrl: string;
   /** The server's own instruction, in its language. */
   instruction: string;
-  /** When the code ends, in milliseconds since 1970-01-01T00:00:00Z. */
+  /** When the sign-in ends, in milliseconds since 1970-01-01T00:00:00Z. */
   expiresAtUnixMs: number;
+  /** Set it before finishing, where the browser runs on another machine: the address it ended at, which cannot be reached there. It holds the code, a secret, until the sign-in is finished. */
+  redirectedTo?: string | null;
 }
 
 /** The state of an account's tokens. */
@@ -264,6 +278,8 @@ export type TokenState =
 
 /** How an access token was obtained. */
 export type TokenOrigin =
+  /** A person's sign-in in a browser. */
+  | 'authorizationCode'
   /** A person's sign-in with a device code. */
   | 'deviceCode'
   /** The application's client secret. */

@@ -46,6 +46,7 @@ pub(crate) async fn run(args: Args, vault: &VaultArgs, output: &Output) -> Resul
 /// The grant as the command line names it.
 pub(crate) fn grant(grant: GrantKind) -> &'static str {
     match grant {
+        GrantKind::AuthorizationCode => "authorization-code",
         GrantKind::DeviceCode => "device-code",
         GrantKind::ClientSecret => "client-secret",
         GrantKind::ClientCertificate => "client-certificate",

@@ -1,20 +1,22 @@
-//! Every way in which a service signs in without a person, through the handle, until the mail lies in the inbox.
+//! Every way of signing in but those that the scenarios show, through the handle, until the mail lies in the inbox.
 
 #![expect(clippy::unwrap_used, reason = "tests may stop where they stand")]
 
 mod support;
 
-use mailbearer::model::{Grant, NewAccount, TokenOrigin, TokenState};
-use mailbearer::{Config, Mailbearer, Parts};
+use mailbearer::host::{HttpClient as _, SystemHttp};
+use mailbearer::model::{Grant, NewAccount, SignInPrompt, TokenOrigin, TokenState};
+use mailbearer::{Config, Mailbearer, Parts, SignInFlow};
 use mailbearer_sandbox::directory::{
     Application, ExchangeServicePrincipal, FederatedCredential, MailboxPermission, MailboxRight,
     seed,
 };
+use oauth2::url::form_urlencoded;
 use rsa::Generate as _;
 use rsa::pkcs8::{EncodePrivateKey as _, LineEnding};
 use std::collections::HashMap;
 use std::sync::Arc;
-use support::{World, mail, service};
+use support::{World, mail, person, service};
 
 const NAME: &str = "workload";
 const ADA: &str = "ada@fabrikam.example";
@@ -278,4 +280,122 @@ async fn a_command() {
         command: Vec::new(),
     };
     check_fails(handle, without, "token-command-invalid").await;
+}
+
+/// Opens an address as the person's browser does, and gives the page.
+async fn open_in_browser(address: &str) -> (u16, String) {
+    let request = http::Request::get(address).body(Vec::new()).unwrap();
+    let response = SystemHttp::default().call(request).await.unwrap();
+    let page = String::from_utf8(response.body().clone()).unwrap();
+    (response.status().as_u16(), page)
+}
+
+/// Alice's account, which signs in in a browser.
+async fn world_with_a_browser() -> World {
+    let world = World::start().await;
+    let account = NewAccount {
+        name: NAME.to_owned(),
+        grant: Grant::AuthorizationCode,
+        ..person(&world.sandbox)
+    };
+    world.mailbearer.add_account(account).await.unwrap();
+    world
+}
+
+#[tokio::test]
+async fn a_browser_on_this_machine() {
+    let world = world_with_a_browser().await;
+    let handle = &world.mailbearer;
+    let prompt = handle
+        .begin_sign_in(NAME, SignInFlow::AuthorizationCode)
+        .await
+        .unwrap();
+    assert_eq!(prompt.user_code, "");
+    let url = &prompt.verification_url;
+    assert!(url.contains("code_challenge_method=S256"), "{url}");
+    let finish = handle.finish_sign_in(&prompt);
+    let person = async {
+        let returned = world
+            .sandbox
+            .approve_authorization(url, seed::ALICE)
+            .await
+            .unwrap();
+        // A stranger's request to the same port neither ends the sign-in nor learns anything.
+        let stranger = returned.replace("state=", "state=x");
+        let (_, page) = open_in_browser(&stranger).await;
+        assert!(page.contains("not the sign-in"), "{page}");
+        open_in_browser(&returned).await
+    };
+    let (status, (code, page)) = tokio::join!(finish, person);
+    let status = status.unwrap();
+    assert_eq!(status.origin, Some(TokenOrigin::AuthorizationCode));
+    assert!(status.has_refresh_token);
+    assert_eq!(code, 200);
+    assert!(
+        page.contains("Signed in") && page.contains(seed::ALICE),
+        "{page}"
+    );
+    handle.send(mail(NAME, &[ADA])).await.unwrap();
+    assert_eq!(world.sandbox.inbox().len(), 1);
+    world.assert_no_secret_in(&format!("{status:?} {page}"));
+    let error = handle.finish_sign_in(&prompt).await.unwrap_err();
+    assert_eq!(error.code(), "sign-in-unknown");
+}
+
+#[tokio::test]
+async fn a_browser_on_another_machine() {
+    let world = world_with_a_browser().await;
+    let handle = &world.mailbearer;
+    let prompt = handle
+        .begin_sign_in(NAME, SignInFlow::AuthorizationCode)
+        .await
+        .unwrap();
+    let pasted = |address: &str| SignInPrompt {
+        redirected_to: Some(address.to_owned()),
+        ..prompt.clone()
+    };
+    for wrong in [
+        "",
+        "http://localhost/",
+        "http://localhost/?code=a&state=b",
+        &prompt.verification_url,
+    ] {
+        let error = handle.finish_sign_in(&pasted(wrong)).await.unwrap_err();
+        assert_eq!(error.code(), "redirect-mismatch", "{wrong}");
+    }
+    let sandbox = &world.sandbox;
+    let returned = sandbox
+        .approve_authorization(&prompt.verification_url, seed::ALICE)
+        .await
+        .unwrap();
+    let status = handle.finish_sign_in(&pasted(&returned)).await.unwrap();
+    assert_eq!(status.state, TokenState::Valid);
+    // The code is good once.
+    let error = handle.finish_sign_in(&pasted(&returned)).await.unwrap_err();
+    assert_eq!(error.code(), "sign-in-unknown");
+}
+
+#[tokio::test]
+async fn a_person_who_declines_in_the_browser() {
+    let world = world_with_a_browser().await;
+    let handle = &world.mailbearer;
+    let prompt = handle
+        .begin_sign_in(NAME, SignInFlow::AuthorizationCode)
+        .await
+        .unwrap();
+    let query = prompt.verification_url.split_once('?').unwrap().1;
+    let field = |name: &str| {
+        let fields = form_urlencoded::parse(query.as_bytes());
+        fields.into_owned().find(|(key, _)| key == name).unwrap().1
+    };
+    let back = format!(
+        "{}?error=access_denied&error_description=AADSTS65004%3A+User+declined+to+consent.&state={}",
+        field("redirect_uri"),
+        field("state")
+    );
+    let (finished, (_, page)) =
+        tokio::join!(handle.finish_sign_in(&prompt), open_in_browser(&back));
+    let error = finished.unwrap_err();
+    assert_eq!(error.code(), "user-declined-consent");
+    assert!(page.contains("Not signed in"), "{page}");
 }

@@ -32,6 +32,9 @@ class Cloud(str, enum.Enum):
 class GrantKind(str, enum.Enum):
     """How tokens are obtained, without the secrets."""
 
+    AUTHORIZATION_CODE = "authorizationCode"
+    """A person signs in in a browser."""
+
     DEVICE_CODE = "deviceCode"
     """A person signs in on another device."""
 
@@ -55,7 +58,10 @@ class SignInFlow(str, enum.Enum):
     """How a person signs in."""
 
     DEVICE_CODE = "deviceCode"
-    """On another device, with a code to type (RFC 8628)."""
+    """On another device, with a code to type (RFC 8628). Tenants may block it by policy."""
+
+    AUTHORIZATION_CODE = "authorizationCode"
+    """In a browser, with PKCE and a loopback redirect (RFC 8252). Register `http://localhost` under "Mobile and desktop applications"."""
 
 
 class TokenState(str, enum.Enum):
@@ -73,6 +79,9 @@ class TokenState(str, enum.Enum):
 
 class TokenOrigin(str, enum.Enum):
     """How an access token was obtained."""
+
+    AUTHORIZATION_CODE = "authorizationCode"
+    """A person's sign-in in a browser."""
 
     DEVICE_CODE = "deviceCode"
     """A person's sign-in with a device code."""
@@ -339,8 +348,15 @@ class NewAccount:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
+class GrantAuthorizationCode:
+    """A person signs in, in a browser with PKCE (RFC 8252) or with a device code; renewed with refresh tokens."""
+
+    _tag: ClassVar[str] = "authorizationCode"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class GrantDeviceCode:
-    """A person signs in on another device (RFC 8628); renewed with refresh tokens."""
+    """The same, with a device code (RFC 8628) as what the command line offers first."""
 
     _tag: ClassVar[str] = "deviceCode"
 
@@ -395,7 +411,7 @@ class GrantTokenCommand:
     """The program and its arguments, run without a shell."""
 
 
-Grant = Union[GrantDeviceCode, GrantClientSecret, GrantClientCertificate, GrantFederatedToken, GrantManagedIdentity, GrantTokenCommand]
+Grant = Union[GrantAuthorizationCode, GrantDeviceCode, GrantClientSecret, GrantClientCertificate, GrantFederatedToken, GrantManagedIdentity, GrantTokenCommand]
 """How tokens are obtained, with the secrets that takes."""
 
 
@@ -408,6 +424,9 @@ class EndpointOverrides:
 
     token_url: Optional[str] = None
     """The token endpoint, where it does not follow Microsoft's path pattern under the authority."""
+
+    authorization_url: Optional[str] = None
+    """The authorization endpoint, where it does not follow Microsoft's path pattern."""
 
     device_authorization_url: Optional[str] = None
     """The device authorization endpoint, where it does not follow Microsoft's path pattern."""
@@ -461,8 +480,11 @@ class Endpoints:
     token_url: str
     """The token endpoint."""
 
+    authorization_url: Optional[str] = None
+    """The authorization endpoint, where a person signs in."""
+
     device_authorization_url: Optional[str] = None
-    """The device authorization endpoint, where the grant uses one."""
+    """The device authorization endpoint, where a person signs in."""
 
     scopes: Sequence[str]
     """The scopes asked for."""
@@ -485,7 +507,7 @@ class Endpoints:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class SignInPrompt:
-    """What to show the person. Holds no secret: the device code stays inside the handle."""
+    """What to show the person. Holds no secret of ours: device code and PKCE verifier stay inside the handle."""
 
     id: str
     """Names this sign-in; valid in the handle that began it, until it is finished or has expired."""
@@ -494,7 +516,7 @@ class SignInPrompt:
     """The account that signs in."""
 
     user_code: str
-    """The code to type."""
+    """The code to type; empty where the browser needs none."""
 
     verification_url: str
     """The page to open, as the server gave it."""
@@ -503,7 +525,10 @@ class SignInPrompt:
     """The server's own instruction, in its language."""
 
     expires_at_unix_ms: int
-    """When the code ends, in milliseconds since 1970-01-01T00:00:00Z."""
+    """When the sign-in ends, in milliseconds since 1970-01-01T00:00:00Z."""
+
+    redirected_to: Optional[str] = None
+    """Set it before finishing, where the browser runs on another machine: the address it ended at, which cannot be reached there. It holds the code, a secret, until the sign-in is finished."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -1052,6 +1077,7 @@ __all__ = [
     "NewAccount",
     "Cloud",
     "Grant",
+    "GrantAuthorizationCode",
     "GrantDeviceCode",
     "GrantClientSecret",
     "GrantClientCertificate",

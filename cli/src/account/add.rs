@@ -8,14 +8,14 @@ use crate::page::Page;
 use crate::text::{Text, good, link};
 use crate::vault::VaultArgs;
 use clap::ValueEnum;
-use mailbearer::model::{Account, Cloud, EndpointOverrides, GrantKind, NewAccount, ProblemKind};
+use mailbearer::model::{Account, Cloud, EndpointOverrides, NewAccount, ProblemKind};
 use mailbearer::{Error, Result};
 use serde_json::json;
 use std::path::PathBuf;
 
 /// Add an account: one mailbox and how to sign in to it
 ///
-/// Without a credential the account signs in as a person: `mailbearer login` shows a code to type on any device.
+/// Without a credential the account signs in as a person: `mailbearer login` opens a browser, or shows a code to type.
 /// With one it signs in as the application itself. A client secret is read from a file, from standard input, from the
 /// environment variable MAILBEARER_CLIENT_SECRET, or asked for; never from the command line, where others can see it.
 #[derive(Debug, clap::Args)]
@@ -50,6 +50,9 @@ struct EndpointArgs {
     /// The token endpoint
     #[arg(long, value_name = "URL")]
     token_url: Option<String>,
+    /// The authorization endpoint
+    #[arg(long, value_name = "URL")]
+    authorization_url: Option<String>,
     /// The device authorization endpoint
     #[arg(long, value_name = "URL")]
     device_authorization_url: Option<String>,
@@ -110,6 +113,7 @@ impl EndpointArgs {
         Ok(EndpointOverrides {
             authority: self.authority,
             token_url: self.token_url,
+            authorization_url: self.authorization_url,
             device_authorization_url: self.device_authorization_url,
             scopes: some(self.scopes),
             audiences: some(self.audiences),
@@ -142,7 +146,7 @@ fn added(account: &Account) -> Page {
     let done = format!("{} sends as {}", account.name, account.mailbox);
     page.line(Text::concat([good("✔ "), Text::from(done)]));
     let next = match account.grant {
-        GrantKind::DeviceCode => format!("mailbearer login {}", account.name),
+        grant if grant.is_a_persons() => format!("mailbearer login {}", account.name),
         _ => format!("mailbearer send --account {}", account.name),
     };
     page.line(Text::concat([Text::from("  next: "), link(next)]));

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "How it signs in")]
 pub(super) struct GrantArgs {
-    /// How to sign in [default: what the other options here say, otherwise device-code]
+    /// How to sign in [default: what the other options here say, otherwise a person in a browser]
     #[arg(long, value_enum)]
     grant: Option<GrantArg>,
     /// Read the client secret from this file
@@ -42,6 +42,7 @@ pub(super) struct GrantArgs {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum GrantArg {
+    AuthorizationCode,
     DeviceCode,
     ClientSecret,
     ClientCertificate,
@@ -55,6 +56,7 @@ impl GrantArgs {
     pub(super) fn read(&self) -> Result<Grant> {
         let kind = self.kind(std::env::var_os(SECRET_VARIABLE).is_some())?;
         Ok(match kind {
+            GrantArg::AuthorizationCode => Grant::AuthorizationCode,
             GrantArg::DeviceCode => Grant::DeviceCode,
             GrantArg::ManagedIdentity => Grant::ManagedIdentity,
             GrantArg::ClientSecret => Grant::ClientSecret {
@@ -79,7 +81,7 @@ impl GrantArgs {
             }
             (Some(kind), _) | (None, Some(kind)) => Ok(kind),
             (None, None) if has_secret_in_environment => Ok(GrantArg::ClientSecret),
-            (None, None) => Ok(GrantArg::DeviceCode),
+            (None, None) => Ok(GrantArg::AuthorizationCode),
         }
     }
 
@@ -210,7 +212,7 @@ mod tests {
                 .and_then(|line| line.grant.kind(has_secret_in_environment).ok());
             assert_eq!(kind, expected, "{options}");
         }
-        check("", false, Some(GrantArg::DeviceCode));
+        check("", false, Some(GrantArg::AuthorizationCode));
         check("", true, Some(GrantArg::ClientSecret));
         check("--client-secret-file f", true, Some(GrantArg::ClientSecret));
         check("--client-secret-stdin", false, Some(GrantArg::ClientSecret));

@@ -10,7 +10,7 @@ use serde::Serialize;
 pub(super) fn seal(grant: &Grant) -> Result<Option<SecretBytes>> {
     // Exposed to be sealed by the vault.
     let stored = match grant {
-        Grant::DeviceCode => return Ok(None),
+        Grant::AuthorizationCode | Grant::DeviceCode => return Ok(None),
         Grant::ClientSecret { client_secret } => Stored::ClientSecret {
             client_secret: client_secret.expose(),
         },

@@ -86,7 +86,9 @@ pub enum Cloud {
 )]
 #[non_exhaustive]
 pub enum Grant {
-    /// A person signs in on another device (RFC 8628); renewed with refresh tokens.
+    /// A person signs in, in a browser with PKCE (RFC 8252) or with a device code; renewed with refresh tokens.
+    AuthorizationCode,
+    /// The same, with a device code (RFC 8628) as what the command line offers first.
     DeviceCode,
     /// The application signs in as itself (RFC 6749 section 4.4).
     ClientSecret {
@@ -121,6 +123,7 @@ impl Grant {
     /// The same without its secrets.
     pub fn kind(&self) -> GrantKind {
         match self {
+            Self::AuthorizationCode => GrantKind::AuthorizationCode,
             Self::DeviceCode => GrantKind::DeviceCode,
             Self::ClientSecret { .. } => GrantKind::ClientSecret,
             Self::ClientCertificate { .. } => GrantKind::ClientCertificate,
@@ -138,6 +141,8 @@ impl Grant {
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub enum GrantKind {
+    /// A person signs in in a browser.
+    AuthorizationCode,
     /// A person signs in on another device.
     DeviceCode,
     /// The application signs in as itself, with a secret.
@@ -152,6 +157,13 @@ pub enum GrantKind {
     TokenCommand,
 }
 
+impl GrantKind {
+    /// Whether a person signs in, rather than an application.
+    pub fn is_a_persons(self) -> bool {
+        matches!(self, Self::AuthorizationCode | Self::DeviceCode)
+    }
+}
+
 /// Values that replace the cloud's own; a custom cloud has no others.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
@@ -162,6 +174,8 @@ pub struct EndpointOverrides {
     pub authority: Option<String>,
     /// The token endpoint, where it does not follow Microsoft's path pattern under the authority.
     pub token_url: Option<String>,
+    /// The authorization endpoint, where it does not follow Microsoft's path pattern.
+    pub authorization_url: Option<String>,
     /// The device authorization endpoint, where it does not follow Microsoft's path pattern.
     pub device_authorization_url: Option<String>,
     /// The scopes to ask for. Default: what the cloud and the grant need, and nothing else.
@@ -184,7 +198,10 @@ pub struct EndpointOverrides {
 pub struct Endpoints {
     /// The token endpoint.
     pub token_url: String,
-    /// The device authorization endpoint, where the grant uses one.
+    /// The authorization endpoint, where a person signs in.
+    #[serde(default)]
+    pub authorization_url: Option<String>,
+    /// The device authorization endpoint, where a person signs in.
     pub device_authorization_url: Option<String>,
     /// The scopes asked for.
     pub scopes: Vec<String>,

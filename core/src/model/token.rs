@@ -50,6 +50,8 @@ pub enum TokenState {
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub enum TokenOrigin {
+    /// A person's sign-in in a browser.
+    AuthorizationCode,
     /// A person's sign-in with a device code.
     DeviceCode,
     /// The application's client secret.

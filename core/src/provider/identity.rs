@@ -5,7 +5,7 @@ use super::certificate;
 use super::clouds::Clouds;
 use super::refusal;
 use crate::error::{Error, Result};
-use crate::model::{Cloud, Grant, NewAccount};
+use crate::model::{Cloud, Grant, GrantKind, NewAccount};
 
 /// The tenant to sign in to, checked; empty where a custom cloud names none.
 pub(super) fn tenant<'a>(account: &'a NewAccount, clouds: &'a Clouds) -> Result<&'a str> {
@@ -81,15 +81,13 @@ pub(super) fn check_client_id(account: &NewAccount) -> Result<()> {
 
 /// Checks the grant and its secret against the cloud.
 pub(super) fn check_grant(account: &NewAccount) -> Result<()> {
-    let is_persons = matches!(
-        account.grant,
-        Grant::DeviceCode | Grant::TokenCommand { .. }
-    );
-    if account.cloud == Cloud::Personal && !is_persons {
+    let kind = account.grant.kind();
+    let is_possible = kind.is_a_persons() || kind == GrantKind::TokenCommand;
+    if account.cloud == Cloud::Personal && !is_possible {
         return Err(refusal(
             "personal-account-app-only",
             "a personal account cannot be used by an application that signs in as itself",
-            "Use the device code sign-in: only a person can sign in to a personal account.",
+            "Let a person sign in (authorizationCode or deviceCode): nobody else can, to a personal account.",
         ));
     }
     match &account.grant {
@@ -103,7 +101,7 @@ pub(super) fn check_grant(account: &NewAccount) -> Result<()> {
         } => certificate::read(certificate_pem, private_key_pem).map(|_| ()),
         Grant::FederatedToken { token_file } => check_path(token_file.as_deref()),
         Grant::TokenCommand { command } => check_command(command),
-        Grant::DeviceCode | Grant::ManagedIdentity => Ok(()),
+        Grant::AuthorizationCode | Grant::DeviceCode | Grant::ManagedIdentity => Ok(()),
     }
 }
 
@@ -236,7 +234,7 @@ fn work_tenant<'a>(account: &NewAccount, tenant: &'a str) -> Result<&'a str> {
 /// A tenant that stands for many: any account, any work account, any personal account.
 fn shared_tenant<'a>(account: &NewAccount, tenant: &'a str) -> Result<&'a str> {
     match account.grant {
-        Grant::DeviceCode | Grant::TokenCommand { .. } => Ok(tenant),
+        Grant::AuthorizationCode | Grant::DeviceCode | Grant::TokenCommand { .. } => Ok(tenant),
         _ => Err(refusal(
             "tenant-not-concrete",
             format!("an application cannot sign in to {tenant}: it needs one tenant"),

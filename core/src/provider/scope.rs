@@ -52,7 +52,7 @@ pub(super) fn resource_hosts(scopes: &[String]) -> impl Iterator<Item = String> 
 
 fn default_scopes(data: &CloudData, grant: &Grant) -> Vec<String> {
     match grant {
-        Grant::DeviceCode => data.delegated_scopes.clone(),
+        grant if grant.kind().is_a_persons() => data.delegated_scopes.clone(),
         _ => data.app_scope.iter().cloned().collect(),
     }
 }
@@ -142,8 +142,8 @@ fn missing_permission(data: &CloudData) -> crate::error::Error {
 }
 
 fn check_grant_needs(account: &NewAccount, scopes: &[String], data: &CloudData) -> Result<()> {
-    match account.grant {
-        Grant::DeviceCode => check_delegated_scopes(scopes, data),
+    match &account.grant {
+        grant if grant.kind().is_a_persons() => check_delegated_scopes(scopes, data),
         Grant::TokenCommand { .. } => Ok(()),
         _ => check_app_scope(scopes, data),
     }

@@ -1,6 +1,7 @@
 //! One row per rule and mistake: a change to settings that pass, and the code it must be refused with.
 
 use super::*;
+use crate::model::Grant;
 use crate::secret::SecretText;
 
 const TENANT: &str = "0f8fad5b-d9cb-469f-a165-70867728950e";

@@ -9,9 +9,7 @@ use super::{AccessToken, TokenSource};
 use crate::account::Accounts;
 use crate::audit::Recorder;
 use crate::error::{Error, Result};
-use crate::model::{
-    Account, Event, Grant, GrantKind, Problem, ProblemKind, TokenState, TokenStatus,
-};
+use crate::model::{Account, Event, Grant, Problem, ProblemKind, TokenState, TokenStatus};
 use crate::vault::VaultLock;
 use async_trait::async_trait;
 use std::collections::HashMap;
@@ -118,7 +116,7 @@ impl TokenCache {
             account: account.name.clone(),
             state: match account.grant {
                 _ if valid => TokenState::Valid,
-                GrantKind::DeviceCode if !has_refresh_token => TokenState::SignInNeeded,
+                grant if grant.is_a_persons() && !has_refresh_token => TokenState::SignInNeeded,
                 _ => TokenState::Renewable,
             },
             origin: access_token.as_ref().map(|token| token.origin),
@@ -276,14 +274,14 @@ impl TokenCache {
     }
 
     async fn obtain(&self, account: &Account, stored: Option<&Tokens>) -> Result<Tokens> {
-        if account.grant == GrantKind::DeviceCode {
+        if account.grant.is_a_persons() {
             let refresh_token = stored.and_then(|tokens| tokens.refresh_token.as_ref());
             let refresh_token = refresh_token.ok_or_else(|| sign_in_needed(account, stored))?;
             return self.provider.by_refresh_token(account, refresh_token).await;
         }
         let provider = &self.provider;
         match self.accounts.credential(&account.name).await? {
-            Grant::DeviceCode => Err(sign_in_needed(account, stored)),
+            Grant::AuthorizationCode | Grant::DeviceCode => Err(sign_in_needed(account, stored)),
             Grant::ClientSecret { client_secret } => {
                 provider.by_client_secret(account, &client_secret).await
             }

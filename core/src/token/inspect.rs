@@ -216,7 +216,7 @@ fn takes_personal(account: &Account) -> bool {
 
 /// A person's token where the application signs in, or the reverse; or a guest's, who has no mailbox here.
 fn check_bearer(account: &Account, claims: &Claims) -> Result<()> {
-    let wants_person = account.grant == GrantKind::DeviceCode;
+    let wants_person = account.grant.is_a_persons();
     let says_something = claims.identity_type.is_some()
         || claims.person.is_some()
         || !claims.scopes.is_empty()

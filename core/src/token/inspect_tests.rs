@@ -18,6 +18,7 @@ fn account(grant: GrantKind, cloud: Cloud, audiences: &[&str]) -> Account {
         grant,
         endpoints: Endpoints {
             token_url: String::new(),
+            authorization_url: None,
             device_authorization_url: None,
             scopes: Vec::new(),
             audiences: audiences

@@ -3,6 +3,7 @@
 //! second of the two standard ways (RFC 6749 section 2.3.1) when the first is not supported.
 
 mod assertion;
+mod authorization_code;
 mod client_secret;
 mod command;
 mod device_code;
@@ -25,6 +26,7 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+pub(crate) use authorization_code::AuthorizationRequest;
 pub(crate) use device_code::DeviceAuthorization;
 
 /// The identity provider of any account, reached through the handle's parts.
