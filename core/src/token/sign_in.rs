@@ -25,7 +25,7 @@ struct Waiting {
 /// What a sign-in waits on.
 #[derive(Clone, Debug)]
 enum On {
-    Device(DeviceAuthorization),
+    Device(Arc<DeviceAuthorization>),
     Browser(Arc<AuthorizationRequest>),
 }
 
@@ -53,7 +53,10 @@ impl SignIns {
             return Err(no_person_needed(&account.name));
         }
         let on = match flow {
-            SignInFlow::DeviceCode => On::Device(self.provider.begin_device_code(account).await?),
+            SignInFlow::DeviceCode => {
+                let authorization = self.provider.begin_device_code(account).await?;
+                On::Device(Arc::new(authorization))
+            }
             SignInFlow::AuthorizationCode => {
                 let request = self.provider.begin_authorization_code(account).await?;
                 On::Browser(Arc::new(request))

@@ -169,7 +169,7 @@ fn challenge(verifier: &SecretText) -> PkceCodeChallenge {
 fn query_of(pasted: &str) -> Option<String> {
     let pasted = pasted.trim();
     if let Ok(url) = Url::parse(pasted) {
-        return url.query().or(url.fragment()).map(str::to_owned);
+        return url.query().or_else(|| url.fragment()).map(str::to_owned);
     }
     let bare = pasted.trim_start_matches(['?', '#']);
     bare.contains('=').then(|| bare.to_owned())
