@@ -193,7 +193,7 @@ async fn processes_share_one_request_for_each_expiry() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "takes minutes: run it by name"]
+#[ignore = "takes minutes: run cargo xtask test processes"]
 async fn a_hundred_processes_share_one_request_for_each_of_two_hundred_expiries() {
     check_one_request_for_each_expiry(100, 200).await;
 }
