@@ -77,8 +77,8 @@ export interface NewAccount {
   cloud?: Cloud;
   /** The tenant: its GUID or one of its verified domains. `organizations`, `common` and `consumers` only with a person's sign-in. May be empty for personal accounts and custom clouds. */
   tenant?: string;
-  /** The application (client) ID of the app registration. */
-  clientId: string;
+  /** The application (client) ID of the app registration. May be empty for a system-assigned managed identity and for a token command. */
+  clientId?: string;
   /** How tokens are obtained. */
   grant: Grant;
   /** Values that replace the cloud's own. */
@@ -102,7 +102,11 @@ export type Cloud =
 
 /** How tokens are obtained, with the secrets that takes. */
 export type Grant =
-  /** A person signs in on another device (RFC 8628); renewed with refresh tokens. */
+  /** A person signs in, in a browser with PKCE (RFC 8252) or with a device code; renewed with refresh tokens. */
+  | {
+      type: 'authorizationCode';
+    }
+  /** The same, with a device code (RFC 8628) as what the command line offers first. */
   | {
       type: 'deviceCode';
     }
@@ -111,6 +115,30 @@ export type Grant =
       type: 'clientSecret';
       /** The secret's value, not its ID. */
       clientSecret: SecretText;
+    }
+  /** The application signs in as itself with a certificate (RFC 7523), signed PS256. */
+  | {
+      type: 'clientCertificate';
+      /** The certificate whose public part is registered with the application, as PEM text. */
+      certificatePem: string;
+      /** Its RSA key, as PEM text: PKCS#8 or PKCS#1, not encrypted. The vault encrypts it. */
+      privateKeyPem: SecretText;
+    }
+  /** The application signs in with the token of an issuer it trusts: Kubernetes, GitHub Actions, any other. */
+  | {
+      type: 'federatedToken';
+      /** The file with that token, read anew for every request. Default: what the environment says (`AZURE_FEDERATED_TOKEN_FILE`, or GitHub Actions' own variables). */
+      tokenFile?: string | null;
+    }
+  /** The machine's own identity in Azure: a virtual machine, App Service, Container Apps, Azure Arc. A client id is given for a user-assigned identity only; the tenant may be empty. */
+  | {
+      type: 'managedIdentity';
+    }
+  /** A command prints an access token, or JSON with `access_token` or `accessToken`. Client id and tenant may be empty. */
+  | {
+      type: 'tokenCommand';
+      /** The program and its arguments, run without a shell. */
+      command: Array<string>;
     };
 
 /** Values that replace the cloud's own; a custom cloud has no others. */
@@ -119,6 +147,8 @@ export interface EndpointOverrides {
   authority?: string | null;
   /** The token endpoint, where it does not follow Microsoft's path pattern under the authority. */
   tokenUrl?: string | null;
+  /** The authorization endpoint, where it does not follow Microsoft's path pattern. */
+  authorizationUrl?: string | null;
   /** The device authorization endpoint, where it does not follow Microsoft's path pattern. */
   deviceAuthorizationUrl?: string | null;
   /** The scopes to ask for. Default: what the cloud and the grant need, and nothing else. */
@@ -153,16 +183,28 @@ export interface Account {
 
 /** How tokens are obtained, without the secrets. */
 export type GrantKind =
+  /** A person signs in in a browser. */
+  | 'authorizationCode'
   /** A person signs in on another device. */
   | 'deviceCode'
-  /** The application signs in as itself. */
-  | 'clientSecret';
+  /** The application signs in as itself, with a secret. */
+  | 'clientSecret'
+  /** The application signs in as itself, with a certificate. */
+  | 'clientCertificate'
+  /** The application signs in with another issuer's token. */
+  | 'federatedToken'
+  /** The machine's own identity in Azure. */
+  | 'managedIdentity'
+  /** A command prints the access token. */
+  | 'tokenCommand';
 
 /** The addresses, ports and scopes an account uses. */
 export interface Endpoints {
   /** The token endpoint. */
   tokenUrl: string;
-  /** The device authorization endpoint, where the grant uses one. */
+  /** The authorization endpoint, where a person signs in. */
+  authorizationUrl?: string | null;
+  /** The device authorization endpoint, where a person signs in. */
   deviceAuthorizationUrl?: string | null;
   /** The scopes asked for. */
   scopes: Array<string>;
@@ -180,23 +222,27 @@ export interface Endpoints {
 
 /** How a person signs in. */
 export type SignInFlow =
-  /** On another device, with a code to type (RFC 8628). */
-  | 'deviceCode';
+  /** On another device, with a code to type (RFC 8628). Tenants may block it by policy. */
+  | 'deviceCode'
+  /** In a browser, with PKCE and a loopback redirect (RFC 8252). Register `http://localhost` under "Mobile and desktop applications". */
+  | 'authorizationCode';
 
-/** What to show the person. Holds no secret: the device code stays inside the handle. */
+/** What to show the person. Holds no secret of ours: device code and PKCE verifier stay inside the handle. */
 export interface SignInPrompt {
   /** Names this sign-in; valid in the handle that began it, until it is finished or has expired. */
   id: string;
   /** The account that signs in. */
   account: string;
-  /** The code to type. */
+  /** The code to type; empty where the browser needs none. */
   userCode: string;
   /** The page to open, as the server gave it. */
   verificationUrl: string;
   /** The server's own instruction, in its language. */
   instruction: string;
-  /** When the code ends, in milliseconds since 1970-01-01T00:00:00Z. */
+  /** When the sign-in ends, in milliseconds since 1970-01-01T00:00:00Z. */
   expiresAtUnixMs: number;
+  /** Set it before finishing, where the browser runs on another machine: the address it ended at, which cannot be reached there. It holds the code, a secret, until the sign-in is finished. */
+  redirectedTo?: string | null;
 }
 
 /** The state of an account's tokens. */
@@ -232,10 +278,20 @@ export type TokenState =
 
 /** How an access token was obtained. */
 export type TokenOrigin =
+  /** A person's sign-in in a browser. */
+  | 'authorizationCode'
   /** A person's sign-in with a device code. */
   | 'deviceCode'
   /** The application's client secret. */
   | 'clientSecret'
+  /** The application's certificate. */
+  | 'clientCertificate'
+  /** Another issuer's token. */
+  | 'federatedToken'
+  /** The machine's own identity in Azure. */
+  | 'managedIdentity'
+  /** A command. */
+  | 'tokenCommand'
   /** A refresh token. */
   | 'refreshToken';
 

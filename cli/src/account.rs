@@ -2,6 +2,7 @@
 //! Settings are validated by the handle; a client secret never stands on the command line.
 
 mod add;
+mod grant;
 
 use crate::exit::Exit;
 use crate::output::Output;
@@ -45,8 +46,13 @@ pub(crate) async fn run(args: Args, vault: &VaultArgs, output: &Output) -> Resul
 /// The grant as the command line names it.
 pub(crate) fn grant(grant: GrantKind) -> &'static str {
     match grant {
+        GrantKind::AuthorizationCode => "authorization-code",
         GrantKind::DeviceCode => "device-code",
         GrantKind::ClientSecret => "client-secret",
+        GrantKind::ClientCertificate => "client-certificate",
+        GrantKind::FederatedToken => "federated-token",
+        GrantKind::ManagedIdentity => "managed-identity",
+        GrantKind::TokenCommand => "token-command",
         _ => "other",
     }
 }

@@ -7,8 +7,8 @@ use crate::progress;
 use crate::vault::VaultArgs;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use mailbearer::model::{ProblemKind, RevealedAccessToken};
-use mailbearer::{Error, Mailbearer, Result};
+use mailbearer::Result;
+use mailbearer::model::RevealedAccessToken;
 use serde_json::json;
 
 /// Print an access token for another program, renewed if need be, and nothing else
@@ -26,7 +26,7 @@ pub(crate) struct Args {
 pub(crate) async fn run(args: Args, vault: &VaultArgs, output: &Output) -> Result<Exit> {
     let mailbearer = vault.open().await?;
     let account = accounts::choose(&mailbearer, args.account).await?;
-    let obtaining = revealed(&mailbearer, &account);
+    let obtaining = mailbearer.revealed_access_token(&account);
     let token = progress::during(output, "obtaining a token", obtaining).await?;
     let value = if args.xoauth2 {
         xoauth2(&token)
@@ -45,14 +45,6 @@ pub(crate) async fn run(args: Args, vault: &VaultArgs, output: &Output) -> Resul
     Ok(Exit::Done)
 }
 
-async fn revealed(mailbearer: &Mailbearer, account: &str) -> Result<RevealedAccessToken> {
-    let token = mailbearer.access_token(account).await?;
-    let accounts = mailbearer.accounts().await?;
-    let found = accounts.iter().find(|known| known.name == account);
-    let mailbox = found.map(|account| account.mailbox.as_str());
-    Ok(token.reveal(mailbox.ok_or_else(removed_meanwhile)?))
-}
-
 /// The initial response of SASL XOAUTH2, as Microsoft documents it for SMTP.
 fn xoauth2(token: &RevealedAccessToken) -> String {
     let response = format!(
@@ -60,12 +52,6 @@ fn xoauth2(token: &RevealedAccessToken) -> String {
         token.mailbox, token.token
     );
     STANDARD.encode(response)
-}
-
-fn removed_meanwhile() -> Error {
-    let text = "another process removed the account just now";
-    let fix = "add the account again: mailbearer account add";
-    Error::new(ProblemKind::Misuse, "account-unknown", text, fix)
 }
 
 #[cfg(test)]

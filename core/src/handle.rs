@@ -5,8 +5,8 @@ use crate::audit::{Events, Recorder};
 use crate::diagnosis;
 use crate::error::{Error, Result};
 use crate::host::{
-    Clock, HttpClient, Network, Random, SystemClock, SystemHttp, SystemNetwork, SystemRandom,
-    random_token, read_attachment,
+    Clock, Environment, HttpClient, Network, Random, SystemClock, SystemEnvironment, SystemHttp,
+    SystemNetwork, SystemRandom, random_token, read_attachment,
 };
 use crate::message::{self, BuiltMail, Stamp};
 use crate::model::{
@@ -38,6 +38,8 @@ pub struct Parts {
     pub clock: Arc<dyn Clock>,
     /// Randomness.
     pub random: Arc<dyn Random>,
+    /// The variables by which Azure and GitHub tell a program how to sign in.
+    pub environment: Arc<dyn Environment>,
     /// HTTP, for identity providers.
     pub http: Arc<dyn HttpClient>,
     /// TCP and TLS, for mail servers.
@@ -51,6 +53,7 @@ impl Default for Parts {
         Self {
             clock: Arc::new(SystemClock::default()),
             random: Arc::new(SystemRandom),
+            environment: Arc::new(SystemEnvironment),
             http: Arc::new(SystemHttp::default()),
             network: Arc::new(SystemNetwork::default()),
             vault: None,
@@ -89,6 +92,8 @@ impl Mailbearer {
         let provider = IdentityProvider {
             http: parts.http.clone(),
             clock: parts.clock.clone(),
+            random: parts.random.clone(),
+            environment: parts.environment.clone(),
             timeout: Duration::from_millis(config.timeouts.token_ms),
         };
         let accounts = Accounts::new(vault);
@@ -174,10 +179,7 @@ impl Mailbearer {
 
     /// [`Mailbearer::access_token`] in the clear, with the mailbox to name beside it, for other languages.
     pub async fn revealed_access_token(&self, account: &str) -> Result<RevealedAccessToken> {
-        let token = self.access_token(account).await?;
-        let account = self.engine.accounts.find(account).await;
-        let account = account.map_err(|error| error.during("access_token"))?;
-        Ok(token.reveal(&account.mailbox))
+        Ok(self.access_token(account).await?.reveal())
     }
 
     /// What is known of an account's tokens; asks no server. Errors: `Misuse`, `Storage`.

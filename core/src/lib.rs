@@ -56,7 +56,7 @@ pub use model::{
     Problem, SignInFlow, SignInPrompt, TokenStatus,
 };
 pub use token::AccessToken;
-pub use vault::Vault;
+pub use vault::{Vault, VaultLock};
 
 #[cfg(feature = "uniffi")]
 uniffi::setup_scaffolding!();

@@ -32,18 +32,36 @@ class Cloud(str, enum.Enum):
 class GrantKind(str, enum.Enum):
     """How tokens are obtained, without the secrets."""
 
+    AUTHORIZATION_CODE = "authorizationCode"
+    """A person signs in in a browser."""
+
     DEVICE_CODE = "deviceCode"
     """A person signs in on another device."""
 
     CLIENT_SECRET = "clientSecret"
-    """The application signs in as itself."""
+    """The application signs in as itself, with a secret."""
+
+    CLIENT_CERTIFICATE = "clientCertificate"
+    """The application signs in as itself, with a certificate."""
+
+    FEDERATED_TOKEN = "federatedToken"
+    """The application signs in with another issuer's token."""
+
+    MANAGED_IDENTITY = "managedIdentity"
+    """The machine's own identity in Azure."""
+
+    TOKEN_COMMAND = "tokenCommand"
+    """A command prints the access token."""
 
 
 class SignInFlow(str, enum.Enum):
     """How a person signs in."""
 
     DEVICE_CODE = "deviceCode"
-    """On another device, with a code to type (RFC 8628)."""
+    """On another device, with a code to type (RFC 8628). Tenants may block it by policy."""
+
+    AUTHORIZATION_CODE = "authorizationCode"
+    """In a browser, with PKCE and a loopback redirect (RFC 8252). Register `http://localhost` under "Mobile and desktop applications"."""
 
 
 class TokenState(str, enum.Enum):
@@ -62,11 +80,26 @@ class TokenState(str, enum.Enum):
 class TokenOrigin(str, enum.Enum):
     """How an access token was obtained."""
 
+    AUTHORIZATION_CODE = "authorizationCode"
+    """A person's sign-in in a browser."""
+
     DEVICE_CODE = "deviceCode"
     """A person's sign-in with a device code."""
 
     CLIENT_SECRET = "clientSecret"
     """The application's client secret."""
+
+    CLIENT_CERTIFICATE = "clientCertificate"
+    """The application's certificate."""
+
+    FEDERATED_TOKEN = "federatedToken"
+    """Another issuer's token."""
+
+    MANAGED_IDENTITY = "managedIdentity"
+    """The machine's own identity in Azure."""
+
+    TOKEN_COMMAND = "tokenCommand"
+    """A command."""
 
     REFRESH_TOKEN = "refreshToken"
     """A refresh token."""
@@ -304,8 +337,8 @@ class NewAccount:
     tenant: str = ""
     """The tenant: its GUID or one of its verified domains. `organizations`, `common` and `consumers` only with a person's sign-in. May be empty for personal accounts and custom clouds."""
 
-    client_id: str
-    """The application (client) ID of the app registration."""
+    client_id: str = ""
+    """The application (client) ID of the app registration. May be empty for a system-assigned managed identity and for a token command."""
 
     grant: Grant
     """How tokens are obtained."""
@@ -315,8 +348,15 @@ class NewAccount:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
+class GrantAuthorizationCode:
+    """A person signs in, in a browser with PKCE (RFC 8252) or with a device code; renewed with refresh tokens."""
+
+    _tag: ClassVar[str] = "authorizationCode"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class GrantDeviceCode:
-    """A person signs in on another device (RFC 8628); renewed with refresh tokens."""
+    """The same, with a device code (RFC 8628) as what the command line offers first."""
 
     _tag: ClassVar[str] = "deviceCode"
 
@@ -331,7 +371,47 @@ class GrantClientSecret:
     """The secret's value, not its ID."""
 
 
-Grant = Union[GrantDeviceCode, GrantClientSecret]
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class GrantClientCertificate:
+    """The application signs in as itself with a certificate (RFC 7523), signed PS256."""
+
+    _tag: ClassVar[str] = "clientCertificate"
+
+    certificate_pem: str
+    """The certificate whose public part is registered with the application, as PEM text."""
+
+    private_key_pem: SecretText = dataclasses.field(repr=False)
+    """Its RSA key, as PEM text: PKCS#8 or PKCS#1, not encrypted. The vault encrypts it."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class GrantFederatedToken:
+    """The application signs in with the token of an issuer it trusts: Kubernetes, GitHub Actions, any other."""
+
+    _tag: ClassVar[str] = "federatedToken"
+
+    token_file: Optional[str] = None
+    """The file with that token, read anew for every request. Default: what the environment says (`AZURE_FEDERATED_TOKEN_FILE`, or GitHub Actions' own variables)."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class GrantManagedIdentity:
+    """The machine's own identity in Azure: a virtual machine, App Service, Container Apps, Azure Arc. A client id is given for a user-assigned identity only; the tenant may be empty."""
+
+    _tag: ClassVar[str] = "managedIdentity"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class GrantTokenCommand:
+    """A command prints an access token, or JSON with `access_token` or `accessToken`. Client id and tenant may be empty."""
+
+    _tag: ClassVar[str] = "tokenCommand"
+
+    command: Sequence[str]
+    """The program and its arguments, run without a shell."""
+
+
+Grant = Union[GrantAuthorizationCode, GrantDeviceCode, GrantClientSecret, GrantClientCertificate, GrantFederatedToken, GrantManagedIdentity, GrantTokenCommand]
 """How tokens are obtained, with the secrets that takes."""
 
 
@@ -344,6 +424,9 @@ class EndpointOverrides:
 
     token_url: Optional[str] = None
     """The token endpoint, where it does not follow Microsoft's path pattern under the authority."""
+
+    authorization_url: Optional[str] = None
+    """The authorization endpoint, where it does not follow Microsoft's path pattern."""
 
     device_authorization_url: Optional[str] = None
     """The device authorization endpoint, where it does not follow Microsoft's path pattern."""
@@ -397,8 +480,11 @@ class Endpoints:
     token_url: str
     """The token endpoint."""
 
+    authorization_url: Optional[str] = None
+    """The authorization endpoint, where a person signs in."""
+
     device_authorization_url: Optional[str] = None
-    """The device authorization endpoint, where the grant uses one."""
+    """The device authorization endpoint, where a person signs in."""
 
     scopes: Sequence[str]
     """The scopes asked for."""
@@ -421,7 +507,7 @@ class Endpoints:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class SignInPrompt:
-    """What to show the person. Holds no secret: the device code stays inside the handle."""
+    """What to show the person. Holds no secret of ours: device code and PKCE verifier stay inside the handle."""
 
     id: str
     """Names this sign-in; valid in the handle that began it, until it is finished or has expired."""
@@ -430,7 +516,7 @@ class SignInPrompt:
     """The account that signs in."""
 
     user_code: str
-    """The code to type."""
+    """The code to type; empty where the browser needs none."""
 
     verification_url: str
     """The page to open, as the server gave it."""
@@ -439,7 +525,10 @@ class SignInPrompt:
     """The server's own instruction, in its language."""
 
     expires_at_unix_ms: int
-    """When the code ends, in milliseconds since 1970-01-01T00:00:00Z."""
+    """When the sign-in ends, in milliseconds since 1970-01-01T00:00:00Z."""
+
+    redirected_to: Optional[str] = None
+    """Set it before finishing, where the browser runs on another machine: the address it ended at, which cannot be reached there. It holds the code, a secret, until the sign-in is finished."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -988,8 +1077,13 @@ __all__ = [
     "NewAccount",
     "Cloud",
     "Grant",
+    "GrantAuthorizationCode",
     "GrantDeviceCode",
     "GrantClientSecret",
+    "GrantClientCertificate",
+    "GrantFederatedToken",
+    "GrantManagedIdentity",
+    "GrantTokenCommand",
     "EndpointOverrides",
     "Account",
     "GrantKind",

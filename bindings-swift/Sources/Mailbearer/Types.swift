@@ -86,7 +86,7 @@ extension NewAccount {
         mailbox: String,
         cloud: Cloud = .worldwide,
         tenant: String = "",
-        clientId: String,
+        clientId: String = "",
         grant: Grant,
         endpoints: EndpointOverrides = EndpointOverrides()
     ) {
@@ -107,6 +107,7 @@ extension EndpointOverrides {
         _: Void = (),
         authority: String? = nil,
         tokenUrl: String? = nil,
+        authorizationUrl: String? = nil,
         deviceAuthorizationUrl: String? = nil,
         scopes: [String]? = nil,
         audiences: [String]? = nil,
@@ -117,6 +118,7 @@ extension EndpointOverrides {
         self.init(
             authority: authority,
             tokenUrl: tokenUrl,
+            authorizationUrl: authorizationUrl,
             deviceAuthorizationUrl: deviceAuthorizationUrl,
             scopes: scopes,
             audiences: audiences,
@@ -131,6 +133,7 @@ extension Endpoints {
     public init(
         _: Void = (),
         tokenUrl: String,
+        authorizationUrl: String? = nil,
         deviceAuthorizationUrl: String? = nil,
         scopes: [String],
         audiences: [String],
@@ -141,6 +144,7 @@ extension Endpoints {
     ) {
         self.init(
             tokenUrl: tokenUrl,
+            authorizationUrl: authorizationUrl,
             deviceAuthorizationUrl: deviceAuthorizationUrl,
             scopes: scopes,
             audiences: audiences,
@@ -148,6 +152,29 @@ extension Endpoints {
             smtpPort: smtpPort,
             caPem: caPem,
             unverified: unverified)
+    }
+}
+
+extension SignInPrompt {
+    /// What to show the person. Holds no secret of ours: device code and PKCE verifier stay inside the handle.
+    public init(
+        _: Void = (),
+        id: String,
+        account: String,
+        userCode: String,
+        verificationUrl: String,
+        instruction: String,
+        expiresAtUnixMs: Int64,
+        redirectedTo: String? = nil
+    ) {
+        self.init(
+            id: id,
+            account: account,
+            userCode: userCode,
+            verificationUrl: verificationUrl,
+            instruction: instruction,
+            expiresAtUnixMs: expiresAtUnixMs,
+            redirectedTo: redirectedTo)
     }
 }
 

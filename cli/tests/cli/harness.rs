@@ -50,7 +50,8 @@ impl World {
 
     pub(crate) fn add_alice(&self) {
         let added = self.run_with(
-            &mut self.add("alice", seed::ALICE, seed::PUBLIC_CLIENT_ID),
+            self.add("alice", seed::ALICE, seed::PUBLIC_CLIENT_ID)
+                .args(["--grant", "device-code"]),
             "",
         );
         assert_eq!(added.code, 0, "{added:?}");

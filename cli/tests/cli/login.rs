@@ -3,6 +3,7 @@
 use crate::harness::{World, finished, read_until, spawn};
 use mailbearer_sandbox::directory::seed;
 use serde_json::Value;
+use std::io::Write as _;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn shows_the_code_and_then_who_has_signed_in() {
@@ -62,6 +63,30 @@ async fn names_the_accounts_when_none_is_meant() {
     world
         .run(&["login", "nobody"])
         .fails_with(2, "account-unknown");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn takes_the_address_that_a_browser_elsewhere_ended_at() {
+    let world = World::new().await;
+    world.add_alice();
+    let mut child = spawn(&mut world.command(&["login", "--browser"]));
+    let mut stdin = child.stdin.take().unwrap();
+    let mut reader = None;
+    read_until(&mut child, &mut reader, "browser:");
+    let shown = read_until(&mut child, &mut reader, "/authorize");
+    let url = shown.lines().last().unwrap().trim();
+    let returned = world
+        .sandbox
+        .approve_authorization(url, seed::ALICE)
+        .await
+        .unwrap();
+    writeln!(stdin, "not an address\n{returned}").unwrap();
+    let shown = read_until(&mut child, &mut reader, "✔");
+    assert!(shown.contains(seed::ALICE), "{shown}");
+    let run = finished(child, shown);
+    assert_eq!(run.code, 0, "{run:?}");
+    assert!(run.stderr.contains("pasted address"), "{run:?}");
+    world.search(&run);
 }
 
 /// Signs in with `--json`; the two documents and the exit code.

@@ -1,11 +1,13 @@
-//! Which accounts exist and what belongs to each: settings, client secret and tokens, all in the vault.
+//! Which accounts exist and what belongs to each: settings, credential and tokens, all in the vault.
 //! Settings are validated once, when an account is added; after that they are true.
 
+mod credential;
+
 use crate::error::{Error, Result};
-use crate::model::{Account, Endpoints, Grant, GrantKind, NewAccount, ProblemKind};
+use crate::model::{Account, Endpoints, Grant, NewAccount, ProblemKind};
 use crate::provider;
-use crate::secret::{SecretBytes, SecretText};
-use crate::vault::Vault;
+use crate::secret::SecretBytes;
+use crate::vault::{Vault, VaultLock};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
@@ -28,10 +30,10 @@ impl Accounts {
         }
         // A leftover of an earlier account of this name must not sign this one in.
         self.vault.remove(&token_key(&new.name)).await?;
-        if let Grant::ClientSecret { client_secret } = &new.grant {
-            // Exposed to be sealed by the vault.
-            let sealed = SecretBytes::new(client_secret.expose().clone().into_bytes());
-            self.vault.write(&secret_key(&new.name), &sealed).await?;
+        if let Some(sealed) = credential::seal(&new.grant)? {
+            self.vault
+                .write(&credential_key(&new.name), &sealed)
+                .await?;
         }
         let account = stored_form(new, endpoints);
         let record = serde_json::to_vec(&Stored::new(&account)).map_err(unwritable)?;
@@ -65,12 +67,11 @@ impl Accounts {
         }
     }
 
-    /// The client secret of an account that signs in as an application.
-    pub(crate) async fn client_secret(&self, name: &str) -> Result<SecretText> {
-        let sealed = self.vault.read(&secret_key(name)).await?;
-        let text = sealed.and_then(|octets| String::from_utf8(octets.expose().clone()).ok());
-        text.map(SecretText::new)
-            .ok_or_else(|| damaged(&secret_key(name)))
+    /// What an account that needs no person signs in with.
+    pub(crate) async fn credential(&self, name: &str) -> Result<Grant> {
+        let sealed = self.vault.read(&credential_key(name)).await?;
+        let grant = sealed.and_then(|sealed| credential::unseal(&sealed));
+        grant.ok_or_else(|| damaged(&credential_key(name)))
     }
 
     /// The stored tokens of an account, as `token` wrote them.
@@ -83,12 +84,17 @@ impl Accounts {
         self.vault.write(&token_key(name), record).await
     }
 
+    /// Tries to become the one process that renews the tokens of an account; `None` while another one does.
+    pub(crate) async fn try_renewal(&self, name: &str) -> Result<Option<VaultLock>> {
+        self.vault.try_lock(&token_key(name)).await
+    }
+
     /// Removes an account with everything that belongs to it. Errors: `Misuse` (no such account), `Storage`.
     pub(crate) async fn remove(&self, name: &str) -> Result<()> {
         self.find(name).await?;
         // Settings last: a removal that was cut short can be repeated.
         self.vault.remove(&token_key(name)).await?;
-        self.vault.remove(&secret_key(name)).await?;
+        self.vault.remove(&credential_key(name)).await?;
         self.vault.remove(&settings_key(name)).await?;
         Ok(())
     }
@@ -129,8 +135,8 @@ fn settings_key(name: &str) -> String {
     format!("{SETTINGS}{name}")
 }
 
-fn secret_key(name: &str) -> String {
-    format!("client-secrets/{name}")
+fn credential_key(name: &str) -> String {
+    format!("credentials/{name}")
 }
 
 fn token_key(name: &str) -> String {
@@ -144,10 +150,7 @@ fn stored_form(new: NewAccount, endpoints: Endpoints) -> Account {
         cloud: new.cloud,
         tenant: new.tenant,
         client_id: new.client_id,
-        grant: match new.grant {
-            Grant::DeviceCode => GrantKind::DeviceCode,
-            Grant::ClientSecret { .. } => GrantKind::ClientSecret,
-        },
+        grant: new.grant.kind(),
         endpoints,
     }
 }

@@ -31,7 +31,7 @@ pub struct SystemHttp {
     clients: Mutex<HashMap<ClientKey, reqwest::Client>>,
 }
 
-/// The extra roots a client trusts, and whether it speaks to this machine itself.
+/// The extra roots a client trusts, and whether it goes past every proxy.
 type ClientKey = (Option<Arc<str>>, bool);
 
 /// Token endpoints answer with a few kilobytes; more than this is a fault or an attack.
@@ -42,7 +42,7 @@ impl HttpClient for SystemHttp {
     async fn call(&self, request: ::http::Request<Vec<u8>>) -> Result<::http::Response<Vec<u8>>> {
         let host = request.uri().host().unwrap_or_default().to_owned();
         let roots = request.extensions().get::<ExtraRoots>();
-        let client = self.client(roots.map(|roots| &roots.0), is_loopback(&host))?;
+        let client = self.client(roots.map(|roots| &roots.0), is_direct(&host))?;
         let request = reqwest::Request::try_from(request)
             .map_err(|error| invalid_request(&host).with_source(error))?;
         let response = client
@@ -54,8 +54,8 @@ impl HttpClient for SystemHttp {
 }
 
 impl SystemHttp {
-    fn client(&self, roots: Option<&Arc<str>>, loopback: bool) -> Result<reqwest::Client> {
-        let key = (roots.cloned(), loopback);
+    fn client(&self, roots: Option<&Arc<str>>, direct: bool) -> Result<reqwest::Client> {
+        let key = (roots.cloned(), direct);
         let mut known = self.clients.lock().unwrap_or_else(|e| e.into_inner());
         if let Some(client) = known.get(&key) {
             return Ok(client.clone());
@@ -64,8 +64,8 @@ impl SystemHttp {
         let mut builder = reqwest::Client::builder()
             .tls_backend_preconfigured((*tls).clone())
             .redirect(reqwest::redirect::Policy::none());
-        if loopback {
-            // A proxy elsewhere cannot reach this machine's own loopback address.
+        if direct {
+            // A proxy elsewhere would reach its own loopback address and its own machine's metadata, not ours.
             builder = builder.no_proxy();
         }
         let client = builder
@@ -76,11 +76,14 @@ impl SystemHttp {
     }
 }
 
-/// Whether a URL's host names this machine itself.
-fn is_loopback(host: &str) -> bool {
+/// Whether a URL's host names this machine itself, or its link (RFC 3927), where a cloud's metadata is served.
+fn is_direct(host: &str) -> bool {
     let bare = host.trim_start_matches('[').trim_end_matches(']');
-    host.eq_ignore_ascii_case("localhost")
-        || bare.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
+    let is_near = |ip: IpAddr| match ip {
+        IpAddr::V4(ip) => ip.is_loopback() || ip.is_link_local(),
+        IpAddr::V6(ip) => ip.is_loopback(),
+    };
+    host.eq_ignore_ascii_case("localhost") || bare.parse().is_ok_and(is_near)
 }
 
 async fn read_bounded(
@@ -176,14 +179,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn knows_which_hosts_are_this_machine() {
+    fn knows_which_hosts_no_proxy_can_reach() {
         fn check(host: &str, expected: bool) {
-            assert_eq!(is_loopback(host), expected, "{host}");
+            assert_eq!(is_direct(host), expected, "{host}");
         }
         check("localhost", true);
         check("127.0.0.1", true);
         check("127.1.2.3", true);
         check("[::1]", true);
+        check("169.254.169.254", true);
+        check("169.255.0.1", false);
         check("login.example.test", false);
         check("localhost.example.test", false);
     }

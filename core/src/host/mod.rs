@@ -2,16 +2,22 @@
 //! The only place that touches time, sockets and the system; everything above takes these as parts, so tests replace them.
 
 mod clock;
+mod environment;
 mod file;
 mod http;
+mod loopback;
 mod network;
+mod program;
 mod random;
 mod tls;
 
 pub use self::http::{ExtraRoots, HttpClient, MAX_RESPONSE_BYTES, SystemHttp};
 pub(crate) use clock::within;
 pub use clock::{Clock, ManualClock, SystemClock};
-pub(crate) use file::read_attachment;
+pub use environment::{Environment, SystemEnvironment};
+pub(crate) use file::{read_attachment, read_text};
+pub(crate) use loopback::{Loopback, Visit};
 pub use network::{Network, Stream, SystemNetwork};
+pub(crate) use program::output_of;
 pub(crate) use random::token as random_token;
 pub use random::{Random, SeededRandom, SystemRandom};

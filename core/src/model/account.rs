@@ -20,7 +20,9 @@ pub struct NewAccount {
     /// person's sign-in. May be empty for personal accounts and custom clouds.
     #[serde(default)]
     pub tenant: String,
-    /// The application (client) ID of the app registration.
+    /// The application (client) ID of the app registration. May be empty for a system-assigned managed identity and for
+    /// a token command.
+    #[serde(default)]
     pub client_id: String,
     /// How tokens are obtained.
     pub grant: Grant,
@@ -84,13 +86,52 @@ pub enum Cloud {
 )]
 #[non_exhaustive]
 pub enum Grant {
-    /// A person signs in on another device (RFC 8628); renewed with refresh tokens.
+    /// A person signs in, in a browser with PKCE (RFC 8252) or with a device code; renewed with refresh tokens.
+    AuthorizationCode,
+    /// The same, with a device code (RFC 8628) as what the command line offers first.
     DeviceCode,
     /// The application signs in as itself (RFC 6749 section 4.4).
     ClientSecret {
         /// The secret's value, not its ID.
         client_secret: SecretText,
     },
+    /// The application signs in as itself with a certificate (RFC 7523), signed PS256.
+    ClientCertificate {
+        /// The certificate whose public part is registered with the application, as PEM text.
+        certificate_pem: String,
+        /// Its RSA key, as PEM text: PKCS#8 or PKCS#1, not encrypted. The vault encrypts it.
+        private_key_pem: SecretText,
+    },
+    /// The application signs in with the token of an issuer it trusts: Kubernetes, GitHub Actions, any other.
+    FederatedToken {
+        /// The file with that token, read anew for every request. Default: what the environment says
+        /// (`AZURE_FEDERATED_TOKEN_FILE`, or GitHub Actions' own variables).
+        #[serde(default)]
+        token_file: Option<String>,
+    },
+    /// The machine's own identity in Azure: a virtual machine, App Service, Container Apps, Azure Arc. A client id is
+    /// given for a user-assigned identity only; the tenant may be empty.
+    ManagedIdentity,
+    /// A command prints an access token, or JSON with `access_token` or `accessToken`. Client id and tenant may be empty.
+    TokenCommand {
+        /// The program and its arguments, run without a shell.
+        command: Vec<String>,
+    },
+}
+
+impl Grant {
+    /// The same without its secrets.
+    pub fn kind(&self) -> GrantKind {
+        match self {
+            Self::AuthorizationCode => GrantKind::AuthorizationCode,
+            Self::DeviceCode => GrantKind::DeviceCode,
+            Self::ClientSecret { .. } => GrantKind::ClientSecret,
+            Self::ClientCertificate { .. } => GrantKind::ClientCertificate,
+            Self::FederatedToken { .. } => GrantKind::FederatedToken,
+            Self::ManagedIdentity => GrantKind::ManagedIdentity,
+            Self::TokenCommand { .. } => GrantKind::TokenCommand,
+        }
+    }
 }
 
 /// How tokens are obtained, without the secrets.
@@ -100,10 +141,27 @@ pub enum Grant {
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub enum GrantKind {
+    /// A person signs in in a browser.
+    AuthorizationCode,
     /// A person signs in on another device.
     DeviceCode,
-    /// The application signs in as itself.
+    /// The application signs in as itself, with a secret.
     ClientSecret,
+    /// The application signs in as itself, with a certificate.
+    ClientCertificate,
+    /// The application signs in with another issuer's token.
+    FederatedToken,
+    /// The machine's own identity in Azure.
+    ManagedIdentity,
+    /// A command prints the access token.
+    TokenCommand,
+}
+
+impl GrantKind {
+    /// Whether a person signs in, rather than an application.
+    pub fn is_a_persons(self) -> bool {
+        matches!(self, Self::AuthorizationCode | Self::DeviceCode)
+    }
 }
 
 /// Values that replace the cloud's own; a custom cloud has no others.
@@ -116,6 +174,8 @@ pub struct EndpointOverrides {
     pub authority: Option<String>,
     /// The token endpoint, where it does not follow Microsoft's path pattern under the authority.
     pub token_url: Option<String>,
+    /// The authorization endpoint, where it does not follow Microsoft's path pattern.
+    pub authorization_url: Option<String>,
     /// The device authorization endpoint, where it does not follow Microsoft's path pattern.
     pub device_authorization_url: Option<String>,
     /// The scopes to ask for. Default: what the cloud and the grant need, and nothing else.
@@ -138,7 +198,10 @@ pub struct EndpointOverrides {
 pub struct Endpoints {
     /// The token endpoint.
     pub token_url: String,
-    /// The device authorization endpoint, where the grant uses one.
+    /// The authorization endpoint, where a person signs in.
+    #[serde(default)]
+    pub authorization_url: Option<String>,
+    /// The device authorization endpoint, where a person signs in.
     pub device_authorization_url: Option<String>,
     /// The scopes asked for.
     pub scopes: Vec<String>,

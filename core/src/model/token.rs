@@ -50,10 +50,20 @@ pub enum TokenState {
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub enum TokenOrigin {
+    /// A person's sign-in in a browser.
+    AuthorizationCode,
     /// A person's sign-in with a device code.
     DeviceCode,
     /// The application's client secret.
     ClientSecret,
+    /// The application's certificate.
+    ClientCertificate,
+    /// Another issuer's token.
+    FederatedToken,
+    /// The machine's own identity in Azure.
+    ManagedIdentity,
+    /// A command.
+    TokenCommand,
     /// A refresh token.
     RefreshToken,
 }

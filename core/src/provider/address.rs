@@ -4,13 +4,14 @@
 use super::clouds::Clouds;
 use super::refusal;
 use crate::error::Result;
-use crate::model::{Cloud, Grant, NewAccount};
+use crate::model::{Cloud, NewAccount};
 use http::Uri;
 use std::net::IpAddr;
 
-/// The token endpoint and, where the grant uses one, the device authorization endpoint.
+/// The token endpoint and, where a person signs in, the two that a sign-in begins at.
 pub(super) struct SignInAddresses {
     pub(super) token_url: String,
+    pub(super) authorization_url: Option<String>,
     pub(super) device_authorization_url: Option<String>,
 }
 
@@ -32,18 +33,27 @@ pub(super) fn sign_in_addresses(
         .unwrap_or_default();
     check_url("endpoints.tokenUrl", &token_url)?;
     check_token_path(account, &token_url)?;
-    let device_authorization_url = match account.grant {
-        Grant::DeviceCode => overrides
-            .device_authorization_url
-            .clone()
-            .or_else(|| under_authority("devicecode")),
-        Grant::ClientSecret { .. } => None,
+    let is_persons = account.grant.kind().is_a_persons();
+    let persons = |given: &Option<String>, leaf: &str| {
+        let url = given.clone().or_else(|| under_authority(leaf));
+        url.filter(|_| is_persons)
     };
-    if let Some(url) = &device_authorization_url {
-        check_url("endpoints.deviceAuthorizationUrl", url)?;
+    let authorization_url = persons(&overrides.authorization_url, "authorize");
+    let device_authorization_url = persons(&overrides.device_authorization_url, "devicecode");
+    for (setting, url) in [
+        ("endpoints.authorizationUrl", &authorization_url),
+        (
+            "endpoints.deviceAuthorizationUrl",
+            &device_authorization_url,
+        ),
+    ] {
+        if let Some(url) = url {
+            check_url(setting, url)?;
+        }
     }
     Ok(SignInAddresses {
         token_url,
+        authorization_url,
         device_authorization_url,
     })
 }

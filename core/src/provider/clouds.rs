@@ -64,9 +64,23 @@ impl Clouds {
 
     /// The clouds that own a host name, for whatever purpose; none when it is not Microsoft's.
     pub(super) fn owners(&self, host: &str) -> Vec<Cloud> {
+        self.with(|data| data.owns(host))
+    }
+
+    /// The clouds that sign people in under a host name.
+    pub(super) fn issuers(&self, host: &str) -> Vec<Cloud> {
+        self.with(|data| data.login_hosts.iter().any(|known| known == host))
+    }
+
+    /// The clouds whose Exchange is asked for under a host name.
+    pub(super) fn exchanges(&self, host: &str) -> Vec<Cloud> {
+        self.with(|data| data.resource_hosts.iter().any(|known| known == host))
+    }
+
+    fn with(&self, is_meant: impl Fn(&CloudData) -> bool) -> Vec<Cloud> {
         MICROSOFT_CLOUDS
             .into_iter()
-            .filter(|cloud| self.data(*cloud).is_some_and(|data| data.owns(host)))
+            .filter(|cloud| self.data(*cloud).is_some_and(&is_meant))
             .collect()
     }
 

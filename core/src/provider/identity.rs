@@ -1,10 +1,11 @@
 //! Checks of who sends and as which application: names, mailbox, tenant, client id, client secret.
 //! Only shapes are judged; whether they exist is for the server to say.
 
+use super::certificate;
 use super::clouds::Clouds;
 use super::refusal;
 use crate::error::{Error, Result};
-use crate::model::{Cloud, Grant, NewAccount};
+use crate::model::{Cloud, Grant, GrantKind, NewAccount};
 
 /// The tenant to sign in to, checked; empty where a custom cloud names none.
 pub(super) fn tenant<'a>(account: &'a NewAccount, clouds: &'a Clouds) -> Result<&'a str> {
@@ -54,6 +55,9 @@ pub(super) fn check_mailbox(account: &NewAccount, clouds: &Clouds) -> Result<()>
 /// Checks the client id.
 pub(super) fn check_client_id(account: &NewAccount) -> Result<()> {
     let client_id = account.client_id.as_str();
+    if client_id.is_empty() && needs_no_registration(&account.grant) {
+        return Ok(());
+    }
     let fix = "Copy `Application (client) ID` from the app registration's overview page in the Microsoft Entra admin center.";
     let mistake = match client_id {
         "" => "the client id is missing".to_owned(),
@@ -77,18 +81,58 @@ pub(super) fn check_client_id(account: &NewAccount) -> Result<()> {
 
 /// Checks the grant and its secret against the cloud.
 pub(super) fn check_grant(account: &NewAccount) -> Result<()> {
-    let Grant::ClientSecret { client_secret } = &account.grant else {
-        return Ok(());
-    };
-    if account.cloud == Cloud::Personal {
+    let kind = account.grant.kind();
+    let is_possible = kind.is_a_persons() || kind == GrantKind::TokenCommand;
+    if account.cloud == Cloud::Personal && !is_possible {
         return Err(refusal(
             "personal-account-app-only",
-            "a personal account cannot be used with a client secret",
-            "Use the device code sign-in: only a person can sign in to a personal account.",
+            "a personal account cannot be used by an application that signs in as itself",
+            "Let a person sign in (authorizationCode or deviceCode): nobody else can, to a personal account.",
         ));
     }
-    // Looked at for its shape only; no error repeats it.
-    check_secret(client_secret.expose(), account.cloud)
+    match &account.grant {
+        // Looked at for its shape only; no error repeats it.
+        Grant::ClientSecret { client_secret } => {
+            check_secret(client_secret.expose(), account.cloud)
+        }
+        Grant::ClientCertificate {
+            certificate_pem,
+            private_key_pem,
+        } => certificate::read(certificate_pem, private_key_pem).map(|_| ()),
+        Grant::FederatedToken { token_file } => check_path(token_file.as_deref()),
+        Grant::TokenCommand { command } => check_command(command),
+        Grant::AuthorizationCode | Grant::DeviceCode | Grant::ManagedIdentity => Ok(()),
+    }
+}
+
+/// Tokens of these come without an app registration that we would have to name.
+fn needs_no_registration(grant: &Grant) -> bool {
+    matches!(grant, Grant::ManagedIdentity | Grant::TokenCommand { .. })
+}
+
+fn check_path(path: Option<&str>) -> Result<()> {
+    match path {
+        Some(path) if path.trim().is_empty() || path.contains('\0') => Err(refusal(
+            "token-file-invalid",
+            "grant.tokenFile is not a path",
+            "Give the path of the file that holds the issuer's token, or leave it out where the environment names it.",
+        )),
+        _ => Ok(()),
+    }
+}
+
+fn check_command(command: &[String]) -> Result<()> {
+    let is_usable = command
+        .first()
+        .is_some_and(|program| !program.trim().is_empty())
+        && command.iter().all(|part| !part.contains('\0'));
+    is_usable.then_some(()).ok_or_else(|| {
+        refusal(
+            "token-command-invalid",
+            "grant.command names no program",
+            "Give the program and each of its arguments as an element of its own, such as `[\"az\", \"account\", \"get-access-token\"]`.",
+        )
+    })
 }
 
 /// Whether a text is a GUID in its usual form.
@@ -168,6 +212,9 @@ fn personal_tenant<'a>(tenant: &'a str, clouds: &'a Clouds) -> Result<&'a str> {
 }
 
 fn work_tenant<'a>(account: &NewAccount, tenant: &'a str) -> Result<&'a str> {
+    if tenant.is_empty() && needs_no_registration(&account.grant) {
+        return Ok(tenant);
+    }
     if is_guid(tenant) && tenant.eq_ignore_ascii_case(&account.client_id) {
         return Err(refusal(
             "tenant-is-client-id",
@@ -187,12 +234,12 @@ fn work_tenant<'a>(account: &NewAccount, tenant: &'a str) -> Result<&'a str> {
 /// A tenant that stands for many: any account, any work account, any personal account.
 fn shared_tenant<'a>(account: &NewAccount, tenant: &'a str) -> Result<&'a str> {
     match account.grant {
-        Grant::ClientSecret { .. } => Err(refusal(
+        Grant::AuthorizationCode | Grant::DeviceCode | Grant::TokenCommand { .. } => Ok(tenant),
+        _ => Err(refusal(
             "tenant-not-concrete",
             format!("an application cannot sign in to {tenant}: it needs one tenant"),
             "Give the tenant's GUID or one of its verified domains; the overview page of the app registration shows it.",
         )),
-        Grant::DeviceCode => Ok(tenant),
     }
 }
 

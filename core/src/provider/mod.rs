@@ -2,14 +2,21 @@
 //! Nothing here reaches the network: a setting that passes is well-formed and consistent, not yet proven.
 
 mod address;
+pub(crate) mod certificate;
 mod clouds;
 mod identity;
 mod scope;
 mod submission;
+mod token;
 
 use crate::error::{Error, Result};
-use crate::model::{Cloud, EndpointOverrides, Endpoints, Grant, NewAccount, ProblemKind};
+use crate::model::{Cloud, EndpointOverrides, Endpoints, NewAccount, ProblemKind};
 use clouds::Clouds;
+
+pub(crate) use token::{
+    APPLICATIONS_PERMISSION, FEDERATION_AUDIENCE, PERSONS_PERMISSION, Resource, cloud_name,
+    issuers, resource,
+};
 
 /// Checks every setting of an account and resolves its endpoints.
 ///
@@ -32,16 +39,17 @@ pub(crate) fn endpoints(account: &NewAccount) -> Result<Endpoints> {
     submission::check_ca_pem(account)?;
     let mut hosts = vec![smtp_host.clone()];
     hosts.extend(address::host_of(&addresses.token_url));
-    hosts.extend(
-        addresses
-            .device_authorization_url
-            .as_deref()
-            .and_then(address::host_of),
-    );
+    let persons = [
+        &addresses.authorization_url,
+        &addresses.device_authorization_url,
+    ];
+    let persons = persons.into_iter().flatten();
+    hosts.extend(persons.filter_map(|url| address::host_of(url)));
     hosts.extend(scope::resource_hosts(&scopes));
     submission::check_one_cloud(account, &hosts, clouds)?;
     Ok(Endpoints {
         token_url: addresses.token_url,
+        authorization_url: addresses.authorization_url,
         device_authorization_url: addresses.device_authorization_url,
         scopes,
         audiences,
@@ -75,9 +83,11 @@ fn check_custom_is_complete(account: &NewAccount) -> Result<()> {
         return Ok(());
     }
     let overrides = &account.endpoints;
-    let needs_device = matches!(account.grant, Grant::DeviceCode);
-    let derives = overrides.token_url.is_none()
-        || (needs_device && overrides.device_authorization_url.is_none());
+    let is_persons = account.grant.kind().is_a_persons();
+    // Either way of beginning a sign-in will do.
+    let has_beginning =
+        overrides.authorization_url.is_some() || overrides.device_authorization_url.is_some();
+    let derives = overrides.token_url.is_none() || (is_persons && !has_beginning);
     let missing: Vec<&str> = [
         (
             derives && overrides.authority.is_none(),
@@ -109,7 +119,9 @@ fn check_custom_is_complete(account: &NewAccount) -> Result<()> {
 fn missing_address(overrides: &EndpointOverrides) -> &'static str {
     match overrides.token_url {
         None => "endpoints.tokenUrl (or endpoints.authority)",
-        Some(_) => "endpoints.deviceAuthorizationUrl (or endpoints.authority)",
+        Some(_) => {
+            "endpoints.authorizationUrl or endpoints.deviceAuthorizationUrl (or endpoints.authority)"
+        }
     }
 }
 

@@ -52,8 +52,8 @@ pub(super) fn resource_hosts(scopes: &[String]) -> impl Iterator<Item = String> 
 
 fn default_scopes(data: &CloudData, grant: &Grant) -> Vec<String> {
     match grant {
-        Grant::DeviceCode => data.delegated_scopes.clone(),
-        Grant::ClientSecret { .. } => data.app_scope.iter().cloned().collect(),
+        grant if grant.kind().is_a_persons() => data.delegated_scopes.clone(),
+        _ => data.app_scope.iter().cloned().collect(),
     }
 }
 
@@ -142,9 +142,10 @@ fn missing_permission(data: &CloudData) -> crate::error::Error {
 }
 
 fn check_grant_needs(account: &NewAccount, scopes: &[String], data: &CloudData) -> Result<()> {
-    match account.grant {
-        Grant::ClientSecret { .. } => check_app_scope(scopes, data),
-        Grant::DeviceCode => check_delegated_scopes(scopes, data),
+    match &account.grant {
+        grant if grant.kind().is_a_persons() => check_delegated_scopes(scopes, data),
+        Grant::TokenCommand { .. } => Ok(()),
+        _ => check_app_scope(scopes, data),
     }
 }
 

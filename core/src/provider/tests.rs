@@ -1,6 +1,7 @@
 //! One row per rule and mistake: a change to settings that pass, and the code it must be refused with.
 
 use super::*;
+use crate::model::Grant;
 use crate::secret::SecretText;
 
 const TENANT: &str = "0f8fad5b-d9cb-469f-a165-70867728950e";
@@ -611,6 +612,7 @@ fn every_code_is_documented() {
     let sources = [
         include_str!("mod.rs"),
         include_str!("identity.rs"),
+        include_str!("certificate.rs"),
         include_str!("address.rs"),
         include_str!("scope.rs"),
         include_str!("submission.rs"),

@@ -3,16 +3,18 @@
 //! tokens are stored before anybody uses them.
 
 use super::grant::IdentityProvider;
+use super::inspect::inspect;
 use super::record::Tokens;
 use super::{AccessToken, TokenSource};
 use crate::account::Accounts;
 use crate::audit::Recorder;
-use crate::diagnosis;
 use crate::error::{Error, Result};
-use crate::model::{Account, Event, GrantKind, Problem, ProblemKind, TokenState, TokenStatus};
+use crate::model::{Account, Event, Grant, Problem, ProblemKind, TokenState, TokenStatus};
+use crate::vault::VaultLock;
 use async_trait::async_trait;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
 use tokio::sync::watch;
 
 /// The token cache of a handle. Cheap to clone.
@@ -27,25 +29,32 @@ pub(crate) struct TokenCache {
 /// What is known of one account's tokens.
 #[derive(Debug, Default)]
 struct Slot {
-    current: Option<Arc<Tokens>>,
+    current: Option<Current>,
     /// Obtained, but not stored yet because the vault failed: stored before anything else happens.
     unstored: Option<Arc<Tokens>>,
     renewal: Option<Renewal>,
 }
 
+/// Tokens in use, and what every caller gets of them: read once, not for each call.
+#[derive(Clone, Debug)]
+struct Current {
+    tokens: Arc<Tokens>,
+    access_token: AccessToken,
+}
+
 /// A renewal under way; its result reaches everybody who waits.
-type Renewal = watch::Receiver<Option<std::result::Result<Fresh, Problem>>>;
+type Renewal = watch::Receiver<Option<std::result::Result<AccessToken, Problem>>>;
+
+/// Whose turn it is to renew.
+enum Turn {
+    Ours(VaultLock),
+    /// Another process was quicker; these are its tokens.
+    Done(Arc<Tokens>),
+}
 
 enum Look {
     Usable(AccessToken),
     Renewing { renewal: Renewal, is_own: bool },
-}
-
-/// Tokens ready for use, and whether they were at hand already.
-#[derive(Clone, Debug)]
-struct Fresh {
-    tokens: Arc<Tokens>,
-    from_cache: bool,
 }
 
 #[async_trait]
@@ -61,14 +70,14 @@ impl TokenSource for TokenCache {
                 Look::Renewing { renewal, is_own } => (renewal, is_own),
             };
             let done = renewal.wait_for(Option::is_some).await;
-            let fresh = match done.ok().and_then(|result| result.clone()) {
-                Some(Ok(fresh)) => fresh,
+            let token = match done.ok().and_then(|result| result.clone()) {
+                Some(Ok(token)) => token,
                 Some(Err(problem)) => return Err(problem.into()),
                 None => return Err(renewal_died()),
             };
             // Somebody else's renewal did not know that this token is refused: ask again.
-            if is_own || !is_refused(&fresh.tokens, refused) {
-                return Ok(fresh.tokens.access_token(fresh.from_cache));
+            if is_own || !refused.is_some_and(|refused| token.is_same_as(refused)) {
+                return Ok(token);
             }
         }
     }
@@ -89,7 +98,7 @@ impl TokenCache {
         let tokens = Arc::new(tokens);
         self.store(&account.name, &tokens).await?;
         self.report_obtained(&account.name, &tokens);
-        self.use_now(account, &tokens)
+        self.use_now(account, &tokens).map(|_| ())
     }
 
     /// What is known of an account's tokens; asks nobody.
@@ -102,14 +111,13 @@ impl TokenCache {
         let has_refresh_token = tokens
             .as_ref()
             .is_some_and(|tokens| tokens.refresh_token.is_some());
-        let access_token = tokens.as_ref().map(|tokens| tokens.access_token(true));
+        let access_token = tokens.map(|tokens| tokens.access_token(&account.mailbox));
         Ok(TokenStatus {
             account: account.name.clone(),
             state: match account.grant {
                 _ if valid => TokenState::Valid,
-                GrantKind::ClientSecret => TokenState::Renewable,
-                GrantKind::DeviceCode if has_refresh_token => TokenState::Renewable,
-                GrantKind::DeviceCode => TokenState::SignInNeeded,
+                grant if grant.is_a_persons() && !has_refresh_token => TokenState::SignInNeeded,
+                _ => TokenState::Renewable,
             },
             origin: access_token.as_ref().map(|token| token.origin),
             audience: access_token
@@ -134,11 +142,10 @@ impl TokenCache {
     fn look(&self, account: &str, refused: Option<&AccessToken>) -> Look {
         let slot = self.slot(account);
         let mut slot = lock(&slot);
-        if let Some(tokens) = &slot.current
-            && !is_refused(tokens, refused)
-            && !self.is_due(tokens)
+        if let Some(current) = &slot.current
+            && self.is_usable(&current.tokens, refused)
         {
-            return Look::Usable(tokens.access_token(true));
+            return Look::Usable(current.access_token.clone());
         }
         match &slot.renewal {
             Some(renewal) => Look::Renewing {
@@ -190,31 +197,63 @@ impl TokenCache {
         renewal
     }
 
-    /// Finds tokens that another process stored, or obtains new ones.
-    async fn renew(&self, name: &str, refused: Option<&AccessToken>) -> Result<Fresh> {
+    /// Finds tokens that another process stored, or obtains new ones: of all processes that share the vault, one does.
+    async fn renew(&self, name: &str, refused: Option<&AccessToken>) -> Result<AccessToken> {
         self.store_the_unstored(name).await?;
         let account = self.accounts.find(name).await?;
+        let _lock = match self.wait_for_turn(name, refused).await? {
+            Turn::Ours(lock) => lock,
+            Turn::Done(tokens) => return self.use_now(&account, &tokens),
+        };
+        // Read again: what others stored before the lock was ours.
         let stored = self.stored(name).await?;
-        if let Some(tokens) = &stored
-            && !is_refused(tokens, refused)
-            && !self.is_due(tokens)
+        if let Some(tokens) = stored
+            .as_ref()
+            .filter(|tokens| self.is_usable(tokens, refused))
         {
-            self.use_now(&account, tokens)?;
-            return Ok(Fresh::at_hand(tokens));
+            return self.use_now(&account, tokens);
         }
         match self.obtain(&account, stored.as_deref()).await {
             Ok(tokens) => {
                 let tokens = Arc::new(tokens);
                 self.store(name, &tokens).await?;
                 self.report_obtained(name, &tokens);
-                self.use_now(&account, &tokens)?;
-                Ok(Fresh {
-                    tokens,
+                let token = self.use_now(&account, &tokens)?;
+                Ok(AccessToken {
                     from_cache: false,
+                    ..token
                 })
             }
-            Err(error) => self.still_valid(stored, refused, &error).ok_or(error),
+            Err(error) => match self.still_valid(stored, refused, &error) {
+                Some(tokens) => self.use_now(&account, &tokens),
+                None => Err(error),
+            },
         }
+    }
+
+    /// Waits until no other process renews these tokens, or another one has.
+    async fn wait_for_turn(&self, name: &str, refused: Option<&AccessToken>) -> Result<Turn> {
+        let clock = &self.provider.clock;
+        let deadline = clock.elapsed().saturating_add(self.provider.timeout * 2);
+        let mut pause = FIRST_PAUSE;
+        loop {
+            let stored = self.stored(name).await?;
+            if let Some(tokens) = stored.filter(|tokens| self.is_usable(tokens, refused)) {
+                return Ok(Turn::Done(tokens));
+            }
+            if let Some(lock) = self.accounts.try_renewal(name).await? {
+                return Ok(Turn::Ours(lock));
+            }
+            if clock.elapsed() >= deadline {
+                return Err(renewal_blocked(name));
+            }
+            clock.sleep(pause).await;
+            pause = (pause * 2).min(LONGEST_PAUSE);
+        }
+    }
+
+    fn is_usable(&self, tokens: &Tokens, refused: Option<&AccessToken>) -> bool {
+        !is_refused(tokens, refused) && !self.is_due(tokens)
     }
 
     /// Renewal is early, so a passing fault of the identity provider need not stop the mail.
@@ -223,7 +262,7 @@ impl TokenCache {
         stored: Option<Arc<Tokens>>,
         refused: Option<&AccessToken>,
         error: &Error,
-    ) -> Option<Fresh> {
+    ) -> Option<Arc<Tokens>> {
         let passing = matches!(
             error.kind(),
             ProblemKind::Throttled | ProblemKind::Unavailable
@@ -232,20 +271,36 @@ impl TokenCache {
         stored
             .filter(|tokens| passing && tokens.expires_at_unix_ms > now)
             .filter(|tokens| !is_refused(tokens, refused))
-            .map(|tokens| Fresh::at_hand(&tokens))
     }
 
     async fn obtain(&self, account: &Account, stored: Option<&Tokens>) -> Result<Tokens> {
-        match account.grant {
-            GrantKind::ClientSecret => {
-                let secret = self.accounts.client_secret(&account.name).await?;
-                self.provider.by_client_secret(account, &secret).await
+        if account.grant.is_a_persons() {
+            let refresh_token = stored.and_then(|tokens| tokens.refresh_token.as_ref());
+            let refresh_token = refresh_token.ok_or_else(|| sign_in_needed(account, stored))?;
+            return self.provider.by_refresh_token(account, refresh_token).await;
+        }
+        let provider = &self.provider;
+        match self.accounts.credential(&account.name).await? {
+            Grant::AuthorizationCode | Grant::DeviceCode => Err(sign_in_needed(account, stored)),
+            Grant::ClientSecret { client_secret } => {
+                provider.by_client_secret(account, &client_secret).await
             }
-            GrantKind::DeviceCode => {
-                let refresh_token = stored.and_then(|tokens| tokens.refresh_token.as_ref());
-                let refresh_token = refresh_token.ok_or_else(|| sign_in_needed(account, stored))?;
-                self.provider.by_refresh_token(account, refresh_token).await
+            Grant::ClientCertificate {
+                certificate_pem,
+                private_key_pem,
+            } => {
+                let key = &private_key_pem;
+                provider
+                    .by_certificate(account, &certificate_pem, key)
+                    .await
             }
+            Grant::FederatedToken { token_file } => {
+                provider
+                    .by_federated_token(account, token_file.as_deref())
+                    .await
+            }
+            Grant::ManagedIdentity => provider.by_managed_identity(account).await,
+            Grant::TokenCommand { command } => provider.by_command(&command).await,
         }
     }
 
@@ -256,10 +311,18 @@ impl TokenCache {
     }
 
     /// Serves stored tokens from now on, if the mail server can be expected to take them.
-    fn use_now(&self, account: &Account, tokens: &Arc<Tokens>) -> Result<()> {
-        check_audience(account, tokens)?;
-        lock(&self.slot(&account.name)).current = Some(tokens.clone());
-        Ok(())
+    fn use_now(&self, account: &Account, tokens: &Arc<Tokens>) -> Result<AccessToken> {
+        // Exposed to be read.
+        inspect(account, tokens.access_token.expose())?;
+        let access_token = AccessToken {
+            from_cache: true,
+            ..tokens.access_token(&account.mailbox)
+        };
+        lock(&self.slot(&account.name)).current = Some(Current {
+            tokens: tokens.clone(),
+            access_token: access_token.clone(),
+        });
+        Ok(access_token)
     }
 
     /// Makes tokens durable before anybody uses them. When the vault fails they are kept, to be stored by the next call:
@@ -298,15 +361,6 @@ impl TokenCache {
     }
 }
 
-impl Fresh {
-    fn at_hand(tokens: &Arc<Tokens>) -> Self {
-        Self {
-            tokens: tokens.clone(),
-            from_cache: true,
-        }
-    }
-}
-
 /// Ends a renewal even when its task is cancelled or dies: the next caller starts a new one.
 struct ClearRenewal {
     slot: Arc<Mutex<Slot>>,
@@ -331,31 +385,15 @@ fn renew_at_unix_ms(tokens: &Tokens) -> i64 {
         .saturating_add(two_thirds.min(before_the_end))
 }
 
+/// How often a process looks whether another one has finished its renewal: a request takes some tenths of a second.
+const FIRST_PAUSE: Duration = Duration::from_millis(5);
+const LONGEST_PAUSE: Duration = Duration::from_millis(80);
+
 const RENEWAL_MARGIN_MS: i64 = 10 * 60 * 1000;
 
 fn is_refused(tokens: &Tokens, refused: Option<&AccessToken>) -> bool {
     // Exposed to be compared; both are ours, so the time it takes tells nobody anything.
     refused.is_some_and(|refused| tokens.access_token.expose() == refused.secret.expose())
-}
-
-/// A token for another resource would be refused by the mail server without a reason; here the reason is known.
-fn check_audience(account: &Account, tokens: &Tokens) -> Result<()> {
-    let expected = &account.endpoints.audiences;
-    let Some(found) = tokens.access_token(false).audience else {
-        return Ok(()); // Opaque tokens say nothing, and are usually right.
-    };
-    let found_bare = found.trim_end_matches('/');
-    if expected.is_empty()
-        || expected
-            .iter()
-            .any(|audience| audience.trim_end_matches('/') == found_bare)
-    {
-        return Ok(());
-    }
-    Err(diagnosis::problem(
-        "wrong-scope-audience",
-        format!("the access token is for another service than mail submission: {found}"),
-    ))
 }
 
 fn sign_in_needed(account: &Account, stored: Option<&Tokens>) -> Error {
@@ -371,6 +409,15 @@ fn sign_in_needed(account: &Account, stored: Option<&Tokens>) -> Error {
         code,
         format!("{text} {:?}", account.name),
         format!("sign in: mailbearer login {}", account.name),
+    )
+}
+
+fn renewal_blocked(account: &str) -> Error {
+    Error::new(
+        ProblemKind::Unavailable,
+        "renewal-blocked",
+        format!("another process has been renewing the access token for too long: {account}"),
+        "look for a stopped process that uses the same vault",
     )
 }
 

@@ -4,6 +4,7 @@
 mod cache;
 mod claims;
 mod grant;
+mod inspect;
 mod record;
 mod sign_in;
 #[cfg(test)]
@@ -27,6 +28,8 @@ pub(crate) use sign_in::SignIns;
 pub struct AccessToken {
     /// The token itself.
     pub secret: Arc<SecretText>,
+    /// The mailbox to name beside it (`user=` in XOAUTH2).
+    pub mailbox: String,
     /// How it was obtained.
     pub origin: TokenOrigin,
     /// Whether it was at hand, rather than obtained for this call.
@@ -44,12 +47,12 @@ pub struct AccessToken {
 }
 
 impl AccessToken {
-    /// The token in the clear, for another mail library that signs in as `mailbox`.
-    pub fn reveal(&self, mailbox: &str) -> RevealedAccessToken {
+    /// The token in the clear, for another mail library.
+    pub fn reveal(&self) -> RevealedAccessToken {
         RevealedAccessToken {
             // Exposed because handing it over is what this is for.
             token: self.secret.expose().clone(),
-            mailbox: mailbox.to_owned(),
+            mailbox: self.mailbox.clone(),
             expires_at_unix_ms: self.expires_at_unix_ms,
         }
     }

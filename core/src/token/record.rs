@@ -22,21 +22,22 @@ pub(crate) struct Tokens {
 }
 
 impl Tokens {
-    /// The access token with what it says about itself.
-    pub(crate) fn access_token(&self, from_cache: bool) -> AccessToken {
+    /// The access token with what it says about itself, for this mailbox.
+    pub(crate) fn access_token(&self, mailbox: &str) -> AccessToken {
         // Exposed to be read by the claims reader.
         let claims = Claims::read(self.access_token.expose()).unwrap_or_default();
+        let permissions = claims.permissions();
         AccessToken {
             secret: self.access_token.clone(),
+            mailbox: mailbox.to_owned(),
             origin: self.origin,
-            from_cache,
-            audience: claims.audience,
-            scopes: if claims.scopes.is_empty() {
-                self.granted_scopes.clone()
-            } else {
-                claims.scopes
+            from_cache: false,
+            scopes: match permissions.is_empty() {
+                true => self.granted_scopes.clone(),
+                false => permissions,
             },
-            subject: claims.subject,
+            subject: claims.bearer().map(str::to_owned),
+            audience: claims.audiences.into_iter().next(),
             obtained_at_unix_ms: self.obtained_at_unix_ms,
             expires_at_unix_ms: self.expires_at_unix_ms,
         }

@@ -1,10 +1,10 @@
 //! Sign-ins that wait for a person, by id, so that only harmless data leaves the handle in between.
 
-use super::grant::{DeviceAuthorization, IdentityProvider};
+use super::grant::{AuthorizationRequest, DeviceAuthorization, IdentityProvider};
 use super::record::Tokens;
 use crate::error::{Error, Result};
 use crate::host::{Random, random_token};
-use crate::model::{Account, GrantKind, ProblemKind, SignInFlow, SignInPrompt};
+use crate::model::{Account, ProblemKind, SignInFlow, SignInPrompt};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
@@ -19,7 +19,23 @@ pub(crate) struct SignIns {
 #[derive(Clone, Debug)]
 struct Waiting {
     account: String,
-    authorization: DeviceAuthorization,
+    on: On,
+}
+
+/// What a sign-in waits on.
+#[derive(Clone, Debug)]
+enum On {
+    Device(Arc<DeviceAuthorization>),
+    Browser(Arc<AuthorizationRequest>),
+}
+
+impl On {
+    fn expires_at_unix_ms(&self) -> i64 {
+        match self {
+            Self::Device(authorization) => authorization.expires_at_unix_ms,
+            Self::Browser(request) => request.expires_at_unix_ms,
+        }
+    }
 }
 
 impl SignIns {
@@ -33,53 +49,90 @@ impl SignIns {
 
     /// Asks the identity provider for what to show the person.
     pub(crate) async fn begin(&self, account: &Account, flow: SignInFlow) -> Result<SignInPrompt> {
-        let SignInFlow::DeviceCode = flow;
-        if account.grant != GrantKind::DeviceCode {
+        if !account.grant.is_a_persons() {
             return Err(no_person_needed(&account.name));
         }
-        let authorization = self.provider.begin_device_code(account).await?;
-        let id = random_token(&*self.random)?;
-        let prompt = SignInPrompt {
-            id: id.clone(),
-            account: account.name.clone(),
-            user_code: authorization.user_code(),
-            verification_url: authorization.verification_url(),
-            instruction: authorization.instruction(),
-            expires_at_unix_ms: authorization.expires_at_unix_ms,
+        let on = match flow {
+            SignInFlow::DeviceCode => {
+                let authorization = self.provider.begin_device_code(account).await?;
+                On::Device(Arc::new(authorization))
+            }
+            SignInFlow::AuthorizationCode => {
+                let request = self.provider.begin_authorization_code(account).await?;
+                On::Browser(Arc::new(request))
+            }
         };
+        let id = random_token(&*self.random)?;
+        let prompt = prompt(&id, account, &on);
         let waiting = Waiting {
             account: account.name.clone(),
-            authorization,
+            on,
         };
         self.forget_ended();
         self.waiting().insert(id, waiting);
         Ok(prompt)
     }
 
-    /// Waits for the person. A sign-in whose wait is dropped can be waited for again; one that failed cannot.
+    /// Waits for the person. A sign-in whose wait is dropped can be waited for again, and so can one whose pasted
+    /// address was not its own; any other that failed cannot.
     pub(crate) async fn finish(&self, account: &Account, prompt: &SignInPrompt) -> Result<Tokens> {
         let waiting = self.waiting().get(&prompt.id).cloned();
         let waiting = waiting
             .filter(|waiting| waiting.account == account.name)
             .ok_or_else(unknown_sign_in)?;
-        let tokens = self
-            .provider
-            .finish_device_code(account, &waiting.authorization)
-            .await;
-        self.waiting().remove(&prompt.id);
+        let tokens = match &waiting.on {
+            On::Device(authorization) => {
+                self.provider
+                    .finish_device_code(account, authorization)
+                    .await
+            }
+            On::Browser(request) => {
+                let pasted = prompt.redirected_to.as_deref();
+                self.provider
+                    .finish_authorization_code(account, request, pasted)
+                    .await
+            }
+        };
+        let is_over = tokens.as_ref().err().map(Error::kind) != Some(ProblemKind::Misuse);
+        if is_over {
+            self.waiting().remove(&prompt.id);
+        }
         tokens
     }
 
     fn forget_ended(&self) {
         let now = self.provider.clock.now_unix_ms();
         self.waiting()
-            .retain(|_, waiting| waiting.authorization.expires_at_unix_ms > now);
+            .retain(|_, waiting| waiting.on.expires_at_unix_ms() > now);
     }
 
     fn waiting(&self) -> std::sync::MutexGuard<'_, HashMap<String, Waiting>> {
         self.waiting.lock().unwrap_or_else(|e| e.into_inner())
     }
 }
+
+fn prompt(id: &str, account: &Account, on: &On) -> SignInPrompt {
+    let (user_code, verification_url, instruction) = match on {
+        On::Device(device) => (
+            device.user_code(),
+            device.verification_url(),
+            device.instruction(),
+        ),
+        On::Browser(request) => (String::new(), request.url.clone(), OPEN_IT.to_owned()),
+    };
+    SignInPrompt {
+        id: id.to_owned(),
+        account: account.name.clone(),
+        user_code,
+        verification_url,
+        instruction,
+        expires_at_unix_ms: on.expires_at_unix_ms(),
+        redirected_to: None,
+    }
+}
+
+const OPEN_IT: &str = "To sign in, open the page in the browser of this machine. In another machine's browser the sign-in ends at \
+     an address that cannot be reached there: paste that address here.";
 
 fn no_person_needed(account: &str) -> Error {
     Error::new(

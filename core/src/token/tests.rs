@@ -43,6 +43,8 @@ impl World {
         let identity = IdentityProvider {
             http: provider.clone(),
             clock: clock.clone(),
+            random: Arc::new(SeededRandom::new(2)),
+            environment: Arc::new(std::collections::HashMap::new()),
             timeout: Duration::from_secs(30),
         };
         let recorder = Recorder::new();

@@ -18,7 +18,7 @@ use file::EncryptedFile;
 #[cfg(feature = "fuzzing")]
 pub(crate) use file::survive_any_file;
 pub(crate) use memory::MemoryVault;
-use std::fmt::Debug;
+use std::fmt::{self, Debug};
 use std::sync::Arc;
 
 /// A store of secret records.
@@ -43,6 +43,38 @@ pub trait Vault: Send + Sync + Debug {
 
     /// The keys that start with a prefix, sorted by octet. The empty prefix gives them all. Errors: `Storage`, `Config`.
     async fn keys(&self, prefix: &str) -> Result<Vec<String>>;
+
+    /// Tries to become the one who renews what `name` stands for, among all processes that share this vault; `None`
+    /// while somebody else is. Default: whoever asks may, so that every process renews for itself. Errors: `Storage`.
+    async fn try_lock(&self, name: &str) -> Result<Option<VaultLock>> {
+        let _ = name;
+        Ok(Some(VaultLock::free()))
+    }
+}
+
+/// Held until it is dropped, or until the process has ended, however it ended.
+pub struct VaultLock {
+    _held: Box<dyn Send + Sync>,
+}
+
+impl VaultLock {
+    /// A lock that keeps nobody out.
+    pub fn free() -> Self {
+        Self::holding(())
+    }
+
+    /// A lock that is held as long as this lives.
+    pub fn holding(held: impl Send + Sync + 'static) -> Self {
+        Self {
+            _held: Box::new(held),
+        }
+    }
+}
+
+impl Debug for VaultLock {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("VaultLock")
+    }
 }
 
 /// Opens the vault of the settings; a file that does not exist is created.

@@ -64,8 +64,10 @@ impl World {
 
     async fn add(&self, name: &str, grant: Grant, smtp: SocketAddr) {
         let identity = &self.servers.identity;
+        let is_persons = grant.kind().is_a_persons();
         let client_id = match grant {
-            Grant::DeviceCode => &identity.public_client_id,
+            Grant::ClientCertificate { .. } => &identity.certificate_client_id,
+            _ if is_persons => &identity.public_client_id,
             _ => &identity.client_id,
         };
         let account = NewAccount {
@@ -76,12 +78,11 @@ impl World {
             client_id: client_id.clone(),
             endpoints: EndpointOverrides {
                 token_url: Some(identity.token_url.clone()),
+                authorization_url: Some(identity.authorization_url.clone()),
                 device_authorization_url: Some(identity.device_authorization_url.clone()),
-                scopes: Some(match grant {
-                    Grant::DeviceCode => {
-                        vec![identity.send_scope.clone(), "offline_access".to_owned()]
-                    }
-                    _ => vec![identity.send_scope.clone()],
+                scopes: Some(match is_persons {
+                    true => vec![identity.send_scope.clone(), "offline_access".to_owned()],
+                    false => vec![identity.send_scope.clone()],
                 }),
                 audiences: Some(vec![identity.audience.clone()]),
                 smtp_host: Some("localhost".to_owned()),
@@ -189,6 +190,46 @@ async fn a_person_sends_and_every_rotated_refresh_token_is_kept() {
         origins,
         [TokenOrigin::DeviceCode, renewed, renewed, renewed]
     );
+}
+
+#[tokio::test]
+#[ignore = "needs root, Postfix, Dovecot and oidc-provider"]
+async fn a_person_signs_in_in_a_browser_and_a_service_by_its_certificate() {
+    let world = World::start().await;
+    let smtp = world.servers.smtp;
+    world.add("browser", Grant::AuthorizationCode, smtp).await;
+    let flow = SignInFlow::AuthorizationCode;
+    let begun = world.mailbearer.begin_sign_in("browser", flow).await;
+    let prompt = begun.unwrap();
+    let person = world
+        .servers
+        .identity
+        .approve_authorization(&prompt.verification_url);
+    let (finished, page) = tokio::join!(world.mailbearer.finish_sign_in(&prompt), person);
+    finished.unwrap();
+    assert!(page.contains("Signed in"), "{page}");
+
+    let key = world.servers.identity.certificate_key_pem.clone();
+    let pair = rcgen::KeyPair::from_pem_and_sign_algo(&key, &rcgen::PKCS_RSA_SHA256).unwrap();
+    let mut parameters = rcgen::CertificateParams::new(Vec::new()).unwrap();
+    parameters.not_after = rcgen::date_time_ymd(2100, 1, 1);
+    let certificate = Grant::ClientCertificate {
+        certificate_pem: parameters.self_signed(&pair).unwrap().pem(),
+        private_key_pem: key.into(),
+    };
+    world.add("certificate", certificate, smtp).await;
+
+    for (account, origin) in [
+        ("browser", TokenOrigin::AuthorizationCode),
+        ("certificate", TokenOrigin::ClientCertificate),
+    ] {
+        let sent = world
+            .mailbearer
+            .send_raw(envelope(account), awkward_mail().into())
+            .await;
+        assert_eq!(sent.unwrap().trail.token.unwrap().origin, origin);
+    }
+    world.servers.delivered(2).await;
 }
 
 #[tokio::test]

@@ -68,6 +68,11 @@ pub(super) fn all() -> Vec<Suite> {
             run: real_servers,
         },
         Suite {
+            name: "processes",
+            needs: &[],
+            run: processes,
+        },
+        Suite {
             name: "fuzz",
             needs: &[Need::Debian("g++")],
             run: fuzz,
@@ -185,6 +190,21 @@ fn real_servers(_: &Shell) -> Result<Counts> {
         "real_servers",
         "--",
         "--ignored",
+    ]))
+}
+
+/// A hundred processes on one vault, and one token request for each expiry.
+fn processes(_: &Shell) -> Result<Counts> {
+    run_counted(cargo().args([
+        "test",
+        "--quiet",
+        "--package",
+        "mailbearer",
+        "--test",
+        "renewal",
+        "--",
+        "--ignored",
+        "hundred",
     ]))
 }
 

@@ -2,14 +2,18 @@
 //! Every refusal goes through `diagnosis`; nothing is asked twice, except that a client secret is offered in the
 //! second of the two standard ways (RFC 6749 section 2.3.1) when the first is not supported.
 
+mod assertion;
+mod authorization_code;
 mod client_secret;
+mod command;
 mod device_code;
+mod managed_identity;
 mod refresh;
 
 use super::record::Tokens;
 use crate::diagnosis::{self, OAuthError};
 use crate::error::{Error, Result};
-use crate::host::{Clock, ExtraRoots, HttpClient, within};
+use crate::host::{Clock, Environment, ExtraRoots, HttpClient, Random, within};
 use crate::model::{Account, ProblemKind, TokenOrigin};
 use crate::secret::SecretText;
 use oauth2::basic::{BasicClient, BasicTokenResponse};
@@ -22,6 +26,7 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+pub(crate) use authorization_code::AuthorizationRequest;
 pub(crate) use device_code::DeviceAuthorization;
 
 /// The identity provider of any account, reached through the handle's parts.
@@ -29,6 +34,8 @@ pub(crate) use device_code::DeviceAuthorization;
 pub(crate) struct IdentityProvider {
     pub(crate) http: Arc<dyn HttpClient>,
     pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) random: Arc<dyn Random>,
+    pub(crate) environment: Arc<dyn Environment>,
     pub(crate) timeout: Duration,
 }
 
@@ -168,6 +175,7 @@ impl Exchange {
             http,
             clock,
             timeout,
+            ..
         } = &self.provider;
         within(&**clock, *timeout, http.call(request))
             .await

@@ -309,6 +309,7 @@ impl TokenSource for World {
         }
         let token = tokens.front().ok_or_else(signed_out)?;
         Ok(AccessToken {
+            mailbox: "billing@contoso.example".to_owned(),
             secret: Arc::new((*token).to_owned().into()),
             origin: TokenOrigin::RefreshToken,
             from_cache: refused.is_none(),

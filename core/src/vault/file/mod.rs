@@ -11,7 +11,7 @@ mod seal;
 mod tests;
 
 use super::records::Records;
-use super::{Vault, check_key};
+use super::{Vault, VaultLock, check_key};
 use crate::error::Result;
 use crate::host::Random;
 use crate::secret::SecretBytes;
@@ -19,6 +19,7 @@ use async_trait::async_trait;
 use header::{Flaw, HEADER_BYTES, Header};
 use key::{DerivedKey, KeyCost, KeySource, SALT_BYTES};
 use place::Place;
+use ring::digest::{SHA256, digest};
 #[cfg(feature = "fuzzing")]
 pub(crate) use seal::survive_any_file;
 use std::fmt;
@@ -139,7 +140,23 @@ impl Vault for EncryptedFile {
         let prefix = prefix.to_owned();
         self.look(move |records| records.keys(&prefix)).await
     }
+
+    async fn try_lock(&self, name: &str) -> Result<Option<VaultLock>> {
+        let shard = shard_of(name);
+        let inner = self.inner.clone();
+        let locked = off_thread(move || inner.place.try_lock(shard)).await?;
+        Ok(locked.map(VaultLock::holding))
+    }
 }
+
+/// Which of [`RENEWAL_LOCKS`] locks a name has: the same in every process and version.
+fn shard_of(name: &str) -> u8 {
+    let digest = digest(&SHA256, name.as_bytes());
+    digest.as_ref().first().copied().unwrap_or_default() % RENEWAL_LOCKS
+}
+
+/// Few enough to lie beside the vault, and enough that accounts seldom wait for one another.
+const RENEWAL_LOCKS: u8 = 64;
 
 impl Inner {
     fn open_or_create(&self) -> Result<()> {

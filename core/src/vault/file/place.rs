@@ -103,14 +103,27 @@ impl Place {
         self.lock_within(LOCK_ATTEMPTS)
     }
 
+    /// Takes one of the locks for renewals, if it is free. Never removed, like the other. Errors: `Storage`.
+    pub(super) fn try_lock(&self, shard: u8) -> Result<Option<File>> {
+        let mut path = self.path.clone().into_os_string();
+        path.push(format!(".renewal-{shard}"));
+        let path = PathBuf::from(path);
+        let file = self.open_lock(&path)?;
+        match file.try_lock() {
+            Ok(()) => Ok(Some(file)),
+            Err(TryLockError::WouldBlock) => Ok(None),
+            Err(TryLockError::Error(error)) => Err(problem::lock_failed(&path, error)),
+        }
+    }
+
+    fn open_lock(&self, path: &Path) -> Result<File> {
+        let mut options = permission::opening();
+        options.read(true).write(true).create(true).truncate(false);
+        options.open(path).map_err(|error| self.write_failed(error))
+    }
+
     fn lock_within(&self, attempts: u32) -> Result<File> {
-        let file = permission::opening()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .open(&self.lock)
-            .map_err(|error| self.write_failed(error))?;
+        let file = self.open_lock(&self.lock)?;
         // Asked again and again instead of waiting in the system, where a stopped process would hold us for ever.
         for _ in 0..attempts {
             match file.try_lock() {
@@ -192,6 +205,18 @@ mod tests {
         assert!(error.to_string().contains("vault.mbv.lock"), "{error}");
         drop(held);
         other.lock_within(1).unwrap();
+    }
+
+    #[test]
+    fn a_renewal_lock_is_held_until_dropped_and_keeps_out_its_own_shard_only() {
+        let folder = tempfile::tempdir().unwrap();
+        let (one, other) = (place(folder.path()), place(folder.path()));
+        let held = one.try_lock(7).unwrap().unwrap();
+        assert!(other.try_lock(7).unwrap().is_none());
+        assert!(one.try_lock(7).unwrap().is_none());
+        assert!(other.try_lock(8).unwrap().is_some());
+        drop(held);
+        assert!(other.try_lock(7).unwrap().is_some());
     }
 
     #[test]

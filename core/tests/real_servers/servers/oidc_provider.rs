@@ -15,6 +15,7 @@ use super::server_process::ServerProcess;
 pub(crate) struct Identity {
     pub(crate) issuer_url: String,
     pub(crate) token_url: String,
+    pub(crate) authorization_url: String,
     pub(crate) device_authorization_url: String,
     /// Where a person enters the user code.
     verification_url: String,
@@ -25,7 +26,7 @@ pub(crate) struct Identity {
     /// [`certificate_key_pem`](Self::certificate_key_pem) (RFC 7523) and may use `client_credentials`.
     pub(crate) certificate_client_id: String,
     pub(crate) certificate_key_pem: String,
-    /// A client without a secret that may use the device code and refresh tokens.
+    /// A client without a secret that may use the device code, the authorization code and refresh tokens.
     pub(crate) public_client_id: String,
     /// The scope without which the mail server takes no token. With `offline_access` a refresh token comes along.
     pub(crate) send_scope: String,
@@ -63,25 +64,31 @@ impl Identity {
             ("confirm", "yes"),
         ];
         let sign_in_page = page(browser.post(&self.verification_url).form(&code)).await;
+        let last_page = self.sign_in_and_consent(&browser, &sign_in_page).await;
+        assert!(last_page.contains("Sign-in Success"), "{last_page}");
+    }
+
+    /// Opens an authorization request, signs the mailbox in and consents; gives the page that the browser ends at.
+    pub(crate) async fn approve_authorization(&self, url: &str) -> String {
+        let browser = http_client();
+        let sign_in_page = page(browser.get(url)).await;
+        self.sign_in_and_consent(&browser, &sign_in_page).await
+    }
+
+    async fn sign_in_and_consent(&self, browser: &reqwest::Client, sign_in_page: &str) -> String {
         let person = [
             ("prompt", "login"),
             ("login", &self.mailbox),
             ("password", "any will do"),
         ];
-        let consent_page = page(
-            browser
-                .post(field(&sign_in_page, "action=\""))
-                .form(&person),
-        )
-        .await;
+        let consent_page = page(browser.post(field(sign_in_page, "action=\"")).form(&person)).await;
         let consent = [("prompt", "consent")];
-        let last_page = page(
+        page(
             browser
                 .post(field(&consent_page, "action=\""))
                 .form(&consent),
         )
-        .await;
-        assert!(last_page.contains("Sign-in Success"), "{last_page}");
+        .await
     }
 }
 

@@ -15,7 +15,7 @@ const READ_SCOPE = 'mail.read';
 const AUDIENCE = 'https://mail.example.test';
 const KEY_ID = 'real-servers';
 const HOUR_S = 3600;
-const ROUTES = { token: '/token', device_authorization: '/device/auth', code_verification: '/device' };
+const ROUTES = { token: '/token', authorization: '/auth', device_authorization: '/device/auth', code_verification: '/device' };
 
 // oidc-provider calls URL.parse, which Node has from 22.1 on, and works on Node 20 but for that.
 URL.parse ??= (url, base) => (URL.canParse(url, base) ? new URL(url, base) : null);
@@ -46,10 +46,10 @@ const certificateClient = {
 const publicClient = {
   client_id: 'mailbearer-device',
   application_type: 'native',
-  grant_types: ['urn:ietf:params:oauth:grant-type:device_code', 'refresh_token'],
+  grant_types: ['urn:ietf:params:oauth:grant-type:device_code', 'authorization_code', 'refresh_token'],
   token_endpoint_auth_method: 'none',
-  redirect_uris: [],
-  response_types: [],
+  redirect_uris: ['http://localhost/'], // of a native client, any port is meant (RFC 8252 section 7.3)
+  response_types: ['code'],
 };
 
 const configuration = {
@@ -96,6 +96,7 @@ server.on('request', new Provider(issuer, configuration).callback());
 console.log(JSON.stringify({
   issuer_url: issuer,
   token_url: issuer + ROUTES.token,
+  authorization_url: issuer + ROUTES.authorization,
   device_authorization_url: issuer + ROUTES.device_authorization,
   verification_url: issuer + ROUTES.code_verification,
   client_id: confidentialClient.client_id,
