@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Iterator
+from typing import AsyncIterator, Iterator
 
 import pytest
-from mailbearer import Mailbearer
-from sandbox import Sandbox
+from mailbearer import AsyncMailbearer, Mailbearer
+from mailbearer.sandbox import Sandbox
+from mailbearer.types import Address, Message
+
+BOB = "bob@contoso.example"
 
 
 @pytest.fixture(scope="session")
 def running_sandbox() -> Iterator[Sandbox]:
-    sandbox = Sandbox()
-    yield sandbox
-    sandbox.stop()
+    with Sandbox.start() as sandbox:
+        yield sandbox
 
 
 @pytest.fixture
@@ -24,6 +26,22 @@ def sandbox(running_sandbox: Sandbox) -> Sandbox:
 
 
 @pytest.fixture
-def mailbearer() -> Iterator[Mailbearer]:
+def mailbearer(sandbox: Sandbox) -> Iterator[Mailbearer]:
+    """A handle with the account `billing`."""
     with Mailbearer() as opened:
+        opened.add_account(sandbox.billing)
         yield opened
+
+
+@pytest.fixture
+async def async_mailbearer(sandbox: Sandbox) -> AsyncIterator[AsyncMailbearer]:
+    """The same for asyncio."""
+    async with AsyncMailbearer.open() as opened:
+        await opened.add_account(sandbox.billing)
+        yield opened
+
+
+def invoice(*to: str) -> Message:
+    """A short mail; without recipients, to Bob."""
+    addresses = [Address(address=address) for address in to or [BOB]]
+    return Message(account="billing", to=addresses, subject="Your invoice", text="It is due.\n")

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from mailbearer import Mailbearer
 from mailbearer.types import Config, PassphraseText, VaultSettingsFile
-from sandbox import Sandbox
+from mailbearer.sandbox import Sandbox
 
 README = Path(__file__).parents[1] / "README.md"
 PASSPHRASE = "correct horse battery staple"
@@ -20,7 +20,7 @@ def test_the_example_sends(sandbox: Sandbox, tmp_path: Path) -> None:
     passphrase = PassphraseText(text=PASSPHRASE)
     vault = VaultSettingsFile(path=str(tmp_path / "mailbearer.vault"), passphrase=passphrase)
     with Mailbearer(Config(vault=vault)) as mailbearer:
-        mailbearer.add_account(sandbox.billing())
+        mailbearer.add_account(sandbox.billing)
     (example,) = re.findall(r"^```python\n(.*?)^```$", README.read_text(), re.MULTILINE | re.DOTALL)
     environment = {**os.environ, "MAILBEARER_PASSPHRASE": PASSPHRASE}
     run = subprocess.run(
