@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import pickle
 import signal
 import socket
@@ -10,32 +9,11 @@ import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Iterator
 
-import pytest
-from conftest import invoice
+from conftest import DEADLINE_S, elsewhere, invoice
 from mailbearer import Mailbearer, UnavailableError
-from mailbearer.types import NewAccount, TokenState
+from mailbearer.types import TokenState
 from mailbearer.sandbox import Sandbox
-
-DEADLINE_S = 20.0
-"""Below the core's own limit of 30 seconds for an answer: a call that ends by that limit is too late."""
-
-
-@pytest.fixture
-def silent() -> Iterator[socket.socket]:
-    """A server that takes connections and never answers."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        server.settimeout(DEADLINE_S)
-        yield server
-
-
-def elsewhere(sandbox: Sandbox, server: socket.socket) -> NewAccount:
-    """The account `billing`, whose tokens come from this server."""
-    authority = f"http://127.0.0.1:{server.getsockname()[1]}"
-    account = sandbox.billing
-    return dataclasses.replace(account, endpoints=dataclasses.replace(account.endpoints, authority=authority))
-
 
 def start(name: str, *arguments: object) -> subprocess.Popen[bytes]:
     """Starts a program of `child.py`."""

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 from types import TracebackType
-from typing import Any, AsyncIterator, Iterator, Optional
+from typing import TYPE_CHECKING, Any, AsyncIterator, Iterator, Optional
 
 from . import _mailbearer, _wire
 from .types import Event
+
+if TYPE_CHECKING:
+    import asyncio
 
 
 class Events:
@@ -40,6 +42,9 @@ class AsyncEvents:
         return self
 
     async def __anext__(self) -> Event:
+        # Here, because the import takes longer than all of ours.
+        import asyncio
+
         # Whoever waits may be cancelled; the future stays, and with it the event that it may hold already.
         waiting: asyncio.Future[Any] = self._next or self._native.next().start()
         self._next = waiting

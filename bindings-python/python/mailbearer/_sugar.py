@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from email.message import Message as EmailMessage
 from types import TracebackType
-from typing import Any, Callable, Generator, Generic, Optional, Sequence, TypeVar
+from typing import TYPE_CHECKING, Any, Callable, Generator, Generic, Optional, Sequence, TypeVar
 
-from . import _email, _mailbearer
+from . import _mailbearer
 from .types import Delivery, Envelope
+
+if TYPE_CHECKING:
+    from email.message import Message as EmailMessage
 
 
 class Sugar:
@@ -33,7 +35,7 @@ class Sugar:
         `From`; `To`, `Cc` and `Bcc`; of a resent mail, the `Resent-` fields instead. `Bcc` fields are not sent. The message
         itself is not changed. Errors besides those of `send_raw`: `ValueError` when the header names no recipient or was
         resent more than once."""
-        return self.send_raw(*_email.finished(message, account, sender, recipients))
+        return self.send_raw(*_finished(message, account, sender, recipients))
 
     def __enter__(self: S) -> S:
         return self
@@ -70,7 +72,7 @@ class AsyncSugar:
         `From`; `To`, `Cc` and `Bcc`; of a resent mail, the `Resent-` fields instead. `Bcc` fields are not sent. The message
         itself is not changed. Errors besides those of `send_raw`: `ValueError` when the header names no recipient or was
         resent more than once."""
-        return await self.send_raw(*_email.finished(message, account, sender, recipients))
+        return await self.send_raw(*_finished(message, account, sender, recipients))
 
     async def __aenter__(self: A) -> A:
         return self
@@ -114,3 +116,12 @@ class Opening(Generic[A]):
 
     async def _open(self) -> A:
         return self._make(await self._call.start())
+
+
+def _finished(
+    message: EmailMessage, account: str, sender: Optional[str], recipients: Optional[Sequence[str]]
+) -> tuple[Envelope, bytes]:
+    # Here, because most programs send no such mails, and the import takes longer than all of ours.
+    from . import _email
+
+    return _email.finished(message, account, sender, recipients)

@@ -179,12 +179,35 @@ def _choice_decoder(kinds: Sequence[Any]) -> Decoder:
 
 def _record_decoder(kind: Any) -> Decoder:
     hints = typing.get_type_hints(kind, _NAMES)
-    fields = [(_camel(field.name), field.name, _decoder(hints[field.name])) for field in dataclasses.fields(kind)]
+    fields = [
+        (_camel(field.name), field.name, _decoder(hints[field.name]), _default(field))
+        for field in dataclasses.fields(kind)
+    ]
 
     def decode_record(data: Mapping[str, Any]) -> Any:
-        return kind(**{name: decoder(data[key]) for key, name, decoder in fields if key in data})
+        # Not through `__init__`, which in a frozen dataclass costs more than everything else here.
+        record = object.__new__(kind)
+        values = record.__dict__
+        for key, name, decoder, default in fields:
+            if key in data:
+                values[name] = data[key] if decoder is _as_it_is else decoder(data[key])
+            else:
+                values[name] = default()
+        return record
 
     return decode_record
+
+
+def _default(field: dataclasses.Field[Any]) -> Callable[[], Any]:
+    if field.default_factory is not dataclasses.MISSING:
+        return field.default_factory
+    if field.default is not dataclasses.MISSING:
+        return lambda: field.default
+
+    def missing() -> NoReturn:
+        raise TypeError(f"{field.name} is missing")
+
+    return missing
 
 
 def _camel(name: str) -> str:

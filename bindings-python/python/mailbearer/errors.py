@@ -9,11 +9,13 @@ from .types import Problem, ProblemKind, RecipientVerdict, Retry
 
 
 class MailbearerError(Exception):
-    """A failure with its cause and the next step. Its text is the problem's."""
+    """A failure with its cause and the next step. Its text is the problem's; a traceback shows code and fix as well."""
 
     def __init__(self, problem: Problem) -> None:
         super().__init__(problem.text)
         self.problem = problem
+        # Python 3.11 and newer show it below the traceback.
+        self.__notes__ = [f"{problem.code}: {problem.fix}"]
 
     def __reduce__(self) -> tuple[Any, ...]:
         return (type(self), (self.problem,))

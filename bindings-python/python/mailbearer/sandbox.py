@@ -57,6 +57,12 @@ class ReceivedMail:
         assert isinstance(parsed, EmailMessage)
         return parsed
 
+    @property
+    def text(self) -> str:
+        """The plain text part, with plain line feeds; empty when there is none."""
+        part = self.message.get_body(("plain",))
+        return "" if part is None else str(part.get_content()).replace("\r\n", "\n")
+
 
 class Sandbox:
     """A running sandbox. Its methods are plain calls that take about a millisecond, in tests with asyncio too.

@@ -6,6 +6,8 @@ import dataclasses
 import enum
 from typing import ClassVar, Mapping, Optional, Sequence, Union
 
+from ._record import Record
+
 
 class Cloud(str, enum.Enum):
     """The Microsoft clouds, which share nothing: each has its own sign-in and mail hosts."""
@@ -185,8 +187,8 @@ class LogLevel(str, enum.Enum):
     """Everything."""
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Config:
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class Config(Record):
     """How a handle is opened. `Config::default()` keeps secrets in memory only."""
 
     vault: Optional[VaultSettings] = None
@@ -199,15 +201,15 @@ class Config:
     """How long each wait may take."""
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class VaultSettingsMemory:
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class VaultSettingsMemory(Record):
     """In this process only: everything is gone when the handle is closed."""
 
     _tag: ClassVar[str] = "memory"
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class VaultSettingsFile:
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class VaultSettingsFile(Record):
     """In one file, encrypted with a key made from a passphrase (Argon2id, XChaCha20-Poly1305)."""
 
     _tag: ClassVar[str] = "file"
@@ -223,8 +225,8 @@ VaultSettings = Union[VaultSettingsMemory, VaultSettingsFile]
 """Where accounts, secrets and tokens are kept."""
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class PassphraseText:
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class PassphraseText(Record):
     """Given by the program, for example after asking a person."""
 
     _tag: ClassVar[str] = "text"
@@ -233,8 +235,8 @@ class PassphraseText:
     """The passphrase."""
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class PassphraseEnvironment:
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class PassphraseEnvironment(Record):
     """From an environment variable."""
 
     _tag: ClassVar[str] = "environment"
@@ -243,8 +245,8 @@ class PassphraseEnvironment:
     """The variable's name."""
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class PassphraseFileDescriptor:
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class PassphraseFileDescriptor(Record):
     """From an open file descriptor, read to its end (Unix only)."""
 
     _tag: ClassVar[str] = "fileDescriptor"
@@ -253,8 +255,8 @@ class PassphraseFileDescriptor:
     """The descriptor's number."""
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class PassphraseKeyFile:
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class PassphraseKeyFile(Record):
     """From a file that only its owner can read, such as a mounted secret."""
 
     _tag: ClassVar[str] = "keyFile"
@@ -271,8 +273,8 @@ SecretText = str
 """A secret: taken in, never given back."""
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Timeouts:
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class Timeouts(Record):
     """How long each wait may take, in milliseconds. Every wait on a network has one of these limits."""
 
     connect_ms: int = 30000
@@ -288,8 +290,8 @@ class Timeouts:
     """One whole answer of an identity provider. Default [`TOKEN_MS`]."""
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class NewAccount:
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class NewAccount(Record):
     """Everything needed to send as one mailbox."""
 
     name: str
@@ -314,15 +316,15 @@ class NewAccount:
     """Values that replace the cloud's own."""
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class GrantDeviceCode:
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class GrantDeviceCode(Record):
     """A person signs in on another device (RFC 8628); renewed with refresh tokens."""
 
     _tag: ClassVar[str] = "deviceCode"
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class GrantClientSecret:
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class GrantClientSecret(Record):
     """The application signs in as itself (RFC 6749 section 4.4)."""
 
     _tag: ClassVar[str] = "clientSecret"
@@ -335,8 +337,8 @@ Grant = Union[GrantDeviceCode, GrantClientSecret]
 """How tokens are obtained, with the secrets that takes."""
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class EndpointOverrides:
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class EndpointOverrides(Record):
     """Values that replace the cloud's own; a custom cloud has no others."""
 
     authority: Optional[str] = None
@@ -364,8 +366,8 @@ class EndpointOverrides:
     """Certificates to trust in addition to the system's, as PEM text: a sandbox, or a company's own authority."""
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Account:
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class Account(Record):
     """A stored account, without its secrets."""
 
     name: str
@@ -390,8 +392,8 @@ class Account:
     """The addresses, ports and scopes in force."""
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Endpoints:
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class Endpoints(Record):
     """The addresses, ports and scopes an account uses."""
 
     token_url: str
@@ -419,8 +421,8 @@ class Endpoints:
     """The settings in force, by their names in [`EndpointOverrides`], on which Microsoft's own sources disagree: override them if the server cannot be reached or refuses the token."""
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class SignInPrompt:
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class SignInPrompt(Record):
     """What to show the person. Holds no secret: the device code stays inside the handle."""
 
     id: str
@@ -442,8 +444,8 @@ class SignInPrompt:
     """When the code ends, in milliseconds since 1970-01-01T00:00:00Z."""
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class TokenStatus:
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class TokenStatus(Record):
     """The state of an account's tokens."""
 
     account: str
@@ -474,8 +476,8 @@ class TokenStatus:
     """Whether a refresh token is stored."""
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class RevealedAccessToken:
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class RevealedAccessToken(Record):
     """An access token in the clear, for other mail libraries. It is a secret: do not log or store it."""
 
     token: str = dataclasses.field(repr=False)
@@ -488,8 +490,8 @@ class RevealedAccessToken:
     """When it ends, in milliseconds since 1970-01-01T00:00:00Z."""
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Message:
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class Message(Record):
     """A mail to send."""
 
     account: str = ""
@@ -538,8 +540,8 @@ class Message:
     """`Date`, in milliseconds since 1970-01-01T00:00:00Z, up to the year 9999. Default: now."""
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Address:
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class Address(Record):
     """A mail address with an optional display name."""
 
     address: str
@@ -549,8 +551,8 @@ class Address:
     """The display name, in plain Unicode without line breaks."""
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Attachment:
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class Attachment(Record):
     """A file that travels with the mail."""
 
     name: Optional[str] = None
@@ -566,8 +568,8 @@ class Attachment:
     """The octets, or where they are."""
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class ContentData:
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class ContentData(Record):
     """In memory."""
 
     _tag: ClassVar[str] = "data"
@@ -576,8 +578,8 @@ class ContentData:
     """The octets."""
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class ContentFile:
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class ContentFile(Record):
     """In a file, read when the mail is sent."""
 
     _tag: ClassVar[str] = "file"
@@ -594,8 +596,8 @@ Bytes = bytes
 """Octets: raw bytes where the language has them, base64 text in JSON."""
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Header:
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class Header(Record):
     """One header field of your own."""
 
     name: str
@@ -605,8 +607,8 @@ class Header:
     """The field's value, in plain Unicode without line breaks; what is not plain ASCII is encoded (RFC 2047)."""
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class ListUnsubscribe:
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class ListUnsubscribe(Record):
     """How a recipient leaves the list (RFC 2369, RFC 8058). At least one of the two is needed."""
 
     url: Optional[str] = None
@@ -616,8 +618,8 @@ class ListUnsubscribe:
     """An address; a mail to it unsubscribes."""
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Envelope:
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class Envelope(Record):
     """Who a finished message is from and to, as SMTP sees it (RFC 5321 section 2.3.1)."""
 
     account: str
@@ -630,8 +632,8 @@ class Envelope:
     """`RCPT TO`, at least one."""
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Delivery:
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class Delivery(Record):
     """A mail that the server took for at least one recipient."""
 
     id: str
@@ -656,8 +658,8 @@ class Delivery:
     """How it got there."""
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class SmtpReply:
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class SmtpReply(Record):
     """A reply of an SMTP server (RFC 5321 section 4.2)."""
 
     code: int
@@ -670,8 +672,8 @@ class SmtpReply:
     """The text without codes; several lines are joined by a line feed."""
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class RecipientVerdict:
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class RecipientVerdict(Record):
     """The verdict on one recipient."""
 
     address: str
@@ -693,15 +695,15 @@ class RecipientVerdict:
     """Whether and when to try this recipient again."""
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class RetryNever:
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class RetryNever(Record):
     """Not before something has changed."""
 
     _tag: ClassVar[str] = "never"
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class RetryAfter:
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class RetryAfter(Record):
     """After this delay."""
 
     _tag: ClassVar[str] = "after"
@@ -710,8 +712,8 @@ class RetryAfter:
     """Milliseconds to wait, at least."""
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class RetryNow:
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class RetryNow(Record):
     """At once."""
 
     _tag: ClassVar[str] = "now"
@@ -721,8 +723,8 @@ Retry = Union[RetryNever, RetryAfter, RetryNow]
 """Whether and when the same call may be repeated."""
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Trail:
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class Trail(Record):
     """How a mail got to the server."""
 
     server: str
@@ -741,8 +743,8 @@ class Trail:
     """The steps taken, in order."""
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class TlsSession:
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class TlsSession(Record):
     """A TLS session."""
 
     version: str
@@ -752,8 +754,8 @@ class TlsSession:
     """The cipher suite by its IANA name."""
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class TokenUse:
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class TokenUse(Record):
     """The access token a mail was sent with."""
 
     origin: TokenOrigin
@@ -772,8 +774,8 @@ class TokenUse:
     """When it ends, in milliseconds since 1970-01-01T00:00:00Z."""
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Step:
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class Step(Record):
     """One step of a delivery and the time it took."""
 
     name: str
@@ -783,8 +785,8 @@ class Step:
     """How long it took, in microseconds."""
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class EventTokenObtained:
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class EventTokenObtained(Record):
     """An access token was obtained."""
 
     _tag: ClassVar[str] = "tokenObtained"
@@ -802,8 +804,8 @@ class EventTokenObtained:
     """When it ends, in milliseconds since 1970-01-01T00:00:00Z."""
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class EventTokenFailed:
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class EventTokenFailed(Record):
     """An access token could not be obtained."""
 
     _tag: ClassVar[str] = "tokenFailed"
@@ -818,8 +820,8 @@ class EventTokenFailed:
     """Why, and what to do."""
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class EventMailAccepted:
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class EventMailAccepted(Record):
     """The server took a mail for at least one recipient."""
 
     _tag: ClassVar[str] = "mailAccepted"
@@ -840,8 +842,8 @@ class EventMailAccepted:
     """How many recipients were not."""
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class EventMailFailed:
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class EventMailFailed(Record):
     """The server took a mail for nobody."""
 
     _tag: ClassVar[str] = "mailFailed"
@@ -859,8 +861,8 @@ class EventMailFailed:
     """Why, and what to do."""
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class EventMissed:
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class EventMissed(Record):
     """The reader was too slow, and the oldest events were dropped."""
 
     _tag: ClassVar[str] = "missed"
@@ -873,8 +875,8 @@ Event = Union[EventTokenObtained, EventTokenFailed, EventMailAccepted, EventMail
 """Something that happened in a handle."""
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Problem:
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class Problem(Record):
     """A failure with its cause and the next step.  Never holds a secret: texts are written by Mailbearer, and a server's words are kept without tokens."""
 
     kind: ProblemKind
@@ -902,8 +904,8 @@ class Problem:
     """The verdict on each recipient, where the server gave one."""
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Evidence:
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class Evidence(Record):
     """What a program or a person has seen of a failure.  Reading is tolerant: unknown members are skipped, and a value of `context` or `facts` that is no text becomes one."""
 
     evidence: Sequence[EvidenceItem] = ()
@@ -916,8 +918,8 @@ class Evidence:
     """What is known beyond the texts, such as `token.aud`."""
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class EvidenceItem:
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class EvidenceItem(Record):
     """One text that was seen."""
 
     kind: EvidenceKind = EvidenceKind.UNKNOWN
@@ -927,8 +929,8 @@ class EvidenceItem:
     """The text itself."""
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Diagnosis:
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class Diagnosis(Record):
     """One possible cause."""
 
     code: str
@@ -953,8 +955,8 @@ class Diagnosis:
     """The parts of the evidence that speak for it."""
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class LogRecord:
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class LogRecord(Record):
     """One record of the log. It holds no secret; above `debug`, it holds no address, subject or body either."""
 
     at_unix_ms: int
