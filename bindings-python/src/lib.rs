@@ -18,9 +18,10 @@ mod _mailbearer {
         Config, Diagnosis, Envelope, Events, Evidence, Mailbearer, Message, NewAccount, Result,
         SignInFlow, SignInPrompt,
     };
+    use pyo3::exceptions::PyImportError;
     use pyo3::prelude::*;
     use serde::Serialize;
-    use std::sync::Arc;
+    use std::sync::{Arc, OnceLock};
 
     #[pymodule_export]
     use crate::call::Call;
@@ -28,6 +29,21 @@ mod _mailbearer {
     use crate::logging::LogReader;
     #[pymodule_export]
     use crate::sandbox::SandboxServer;
+
+    /// Refuses a second interpreter in this process: classes and constants are kept once for all of it.
+    #[pymodule_init]
+    fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        static OWNER: OnceLock<usize> = OnceLock::new();
+        // Every interpreter has builtins of its own.
+        let interpreter = module.py().import("builtins")?.as_ptr() as usize;
+        if *OWNER.get_or_init(|| interpreter) == interpreter {
+            return Ok(());
+        }
+        Err(PyImportError::new_err(
+            "mailbearer is in use by another interpreter of this process and has no support for subinterpreters: \
+             use processes instead (with mod_wsgi: WSGIApplicationGroup %{GLOBAL})",
+        ))
+    }
 
     /// A handle of the core.
     #[pyclass(frozen)]
