@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Union
 
 import pytest
-from mailbearer import _wire, types
+from mailbearer import Mailbearer, _wire, types
 from mailbearer.types import (
     Attachment,
     Config,
@@ -116,3 +116,48 @@ def test_secrets_are_not_shown(value: object) -> None:
 def test_values_cannot_change() -> None:
     with pytest.raises(dataclasses.FrozenInstanceError):
         Message().subject = "other"  # type: ignore[misc]
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "text"),
+    [
+        (Message, 7, "it: expected Message, not int"),
+        (Message, Message(to="bob@contoso.example"), "it.to: expected a list, not str"),  # type: ignore[arg-type]
+        (Message, Message(to=["bob@contoso.example"]), "it.to[0]: expected Address, not str"),  # type: ignore[list-item]
+        (Message, Message(subject=None), "it.subject: expected str, not NoneType"),  # type: ignore[arg-type]
+        (Message, Message(text=b"text"), "it.text: expected str, not bytes"),  # type: ignore[arg-type]
+        (Message, Message(priority="high"), "it.priority: expected a Priority such as Priority.HIGH, not str"),  # type: ignore[arg-type]
+        (Message, Message(date_unix_ms=1.5), "it.date_unix_ms: expected int, not float"),  # type: ignore[arg-type]
+        (Message, Message(date_unix_ms=True), "it.date_unix_ms: expected int, not bool"),
+        (Attachment, Attachment(content=b"x"), "it.content: expected ContentData or ContentFile, not bytes"),  # type: ignore[arg-type]
+        (Attachment, Attachment(content=ContentData(data="x")), "it.content.data: expected bytes, not str"),  # type: ignore[arg-type]
+        (GrantClientSecret, GrantClientSecret(client_secret=7), "it.client_secret: expected str, not int"),  # type: ignore[arg-type]
+        (Mapping[str, str], {"a": 7}, "it['a']: expected str, not int"),
+        (Mapping[str, str], [], "it: expected a dict, not list"),
+    ],
+)
+# The type checkers refuse them as well: every `type: ignore` here must be needed.
+def test_a_value_of_a_wrong_type_is_refused_by_its_place(kind: Any, value: Any, text: str) -> None:
+    with pytest.raises(TypeError) as caught:
+        _wire.encode(kind, value, "it")
+    assert str(caught.value) == text
+
+
+def test_a_value_out_of_range_is_refused_by_its_place() -> None:
+    account = NewAccount(
+        name="n",
+        mailbox="m",
+        client_id="c",
+        grant=GrantClientSecret(client_secret=SECRET),
+        endpoints=EndpointOverrides(smtp_port=70_000),
+    )
+    with Mailbearer() as mailbearer, pytest.raises(ValueError, match="^endpoints.smtpPort: ") as caught:
+        mailbearer.add_account(account)
+    assert SECRET not in str(caught.value)
+
+
+def test_dataclasses_are_values() -> None:
+    one, same, other = Priority.LOW, Message(subject="a"), Message(subject="b")
+    assert same == dataclasses.replace(other, subject="a") and hash(same) == hash(Message(subject="a"))
+    assert same != other and same != EndpointOverrides() and len({same, Message(subject="a"), other}) == 2
+    assert repr(Message(subject="a", priority=one)).startswith("Message(account='', sender=None,")
