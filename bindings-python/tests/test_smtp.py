@@ -34,14 +34,33 @@ def test_smtplib_sends(client: smtplib.SMTP, mailbearer: Mailbearer, sandbox: Sa
     assert sandbox.take_mails()[0].message["Subject"] == "by another"
 
 
-def test_smtplib_gets_the_cause_of_a_refusal(client: smtplib.SMTP, mailbearer: Mailbearer, sandbox: Sandbox) -> None:
+def test_smtplib_gets_a_new_token_for_a_refused_one(
+    client: smtplib.SMTP, mailbearer: Mailbearer, sandbox: Sandbox
+) -> None:
     client.starttls(context=trust(sandbox))
+    first = mailbearer.access_token("billing")
     sandbox.inject_fault("auth-response", REFUSED)
+    authenticate(client, mailbearer, "billing")
+    assert mailbearer.access_token("billing").token != first.token
+
+
+def test_smtplib_gets_the_cause_of_a_second_refusal(
+    client: smtplib.SMTP, mailbearer: Mailbearer, sandbox: Sandbox
+) -> None:
+    client.starttls(context=trust(sandbox))
+    sandbox.inject_fault("auth-response", REFUSED, times=2)
     with pytest.raises(smtplib.SMTPAuthenticationError) as caught:
         authenticate(client, mailbearer, "billing")
     check_refusal(caught.value.smtp_code, str(caught.value.smtp_error), sandbox)
-    # The connection is as it was: the challenge has been answered.
+    # The connection is as it was: every challenge has been answered.
     authenticate(client, mailbearer, "billing")
+
+
+def test_a_token_that_has_been_replaced_is_not_renewed_again(mailbearer: Mailbearer) -> None:
+    first = mailbearer.access_token("billing")
+    second = mailbearer.renew_access_token("billing", first)
+    third = mailbearer.renew_access_token("billing", first)
+    assert first.token != second.token == third.token == mailbearer.access_token("billing").token
 
 
 def test_no_token_leaves_in_the_clear(client: smtplib.SMTP, mailbearer: Mailbearer, sandbox: Sandbox) -> None:
@@ -58,7 +77,7 @@ async def test_aiosmtplib_sends_and_gets_the_cause_of_a_refusal(
         hostname="localhost", port=sandbox.facts["smtp_port"], start_tls=True, tls_context=trust(sandbox)
     )
     async with client:
-        sandbox.inject_fault("auth-response", REFUSED)
+        sandbox.inject_fault("auth-response", REFUSED, times=3)
         with pytest.raises(aiosmtplib.SMTPAuthenticationError) as caught:
             await authenticate_async(client, async_mailbearer, "billing")
         check_refusal(caught.value.code, caught.value.message, sandbox)

@@ -18,17 +18,17 @@ from __future__ import annotations
 
 import smtplib
 import ssl
-from typing import TYPE_CHECKING, Optional
+from typing import TYPE_CHECKING, Callable, Optional, Sequence
 
 from ._handle import AsyncMailbearer, Mailbearer
-from .types import Evidence, EvidenceItem, EvidenceKind, RevealedAccessToken
+from .types import Diagnosis, Evidence, EvidenceItem, EvidenceKind, RevealedAccessToken
 
 if TYPE_CHECKING:
     import aiosmtplib
 
 
 def authenticate(client: smtplib.SMTP, mailbearer: Mailbearer, account: str) -> None:
-    """Signs in a client whose connection is encrypted.
+    """Signs in a client whose connection is encrypted. A token that the server refuses is renewed once.
 
     Errors: those of `Mailbearer.access_token`; `smtplib.SMTPNotSupportedError` without TLS, so that no token leaves in the
     clear; `smtplib.SMTPAuthenticationError` when the server refuses, with the likeliest cause and its fix in the text."""
@@ -37,10 +37,14 @@ def authenticate(client: smtplib.SMTP, mailbearer: Mailbearer, account: str) -> 
     token = mailbearer.access_token(account)
     try:
         client.auth("XOAUTH2", _Answers(token))
+        return
+    except smtplib.SMTPAuthenticationError:
+        token = mailbearer.renew_access_token(account, token)
+    try:
+        client.auth("XOAUTH2", _Answers(token))
     except smtplib.SMTPAuthenticationError as refusal:
-        found = mailbearer.explain(_evidence(refusal.smtp_code, _text(refusal.smtp_error)))
-        fix = f" ({found[0].cause} {found[0].fix})" if found else ""
-        raise smtplib.SMTPAuthenticationError(refusal.smtp_code, _text(refusal.smtp_error) + fix) from None
+        text = _explained(mailbearer.explain, refusal.smtp_code, _text(refusal.smtp_error))
+        raise smtplib.SMTPAuthenticationError(refusal.smtp_code, text) from None
 
 
 async def authenticate_async(client: aiosmtplib.SMTP, mailbearer: AsyncMailbearer, account: str) -> None:
@@ -51,10 +55,14 @@ async def authenticate_async(client: aiosmtplib.SMTP, mailbearer: AsyncMailbeare
     token = await mailbearer.access_token(account)
     try:
         await client.auth_xoauth2(token.mailbox, token.token)
+        return
+    except aiosmtplib.SMTPAuthenticationError:
+        token = await mailbearer.renew_access_token(account, token)
+    try:
+        await client.auth_xoauth2(token.mailbox, token.token)
     except aiosmtplib.SMTPAuthenticationError as refusal:
-        found = mailbearer.explain(_evidence(refusal.code, refusal.message))
-        fix = f" ({found[0].cause} {found[0].fix})" if found else ""
-        raise aiosmtplib.SMTPAuthenticationError(refusal.code, refusal.message + fix) from None
+        text = _explained(mailbearer.explain, refusal.code, refusal.message)
+        raise aiosmtplib.SMTPAuthenticationError(refusal.code, text) from None
 
 
 class _Answers:
@@ -75,8 +83,11 @@ def _require_tls(transport: object) -> None:
         raise smtplib.SMTPNotSupportedError("the connection is not encrypted: call starttls() first")
 
 
-def _evidence(code: int, text: str) -> Evidence:
-    return Evidence(evidence=[EvidenceItem(kind=EvidenceKind.SMTP_REPLY, text=f"{code} {text}")])
+def _explained(explain: Callable[[Evidence], Sequence[Diagnosis]], code: int, text: str) -> str:
+    """A server's refusal with the likeliest cause and its fix."""
+    seen = EvidenceItem(kind=EvidenceKind.SMTP_REPLY, text=f"{code} {text}")
+    found = explain(Evidence(evidence=[seen]))
+    return f"{text} ({found[0].cause} {found[0].fix})" if found else text
 
 
 def _text(reply: object) -> str:
