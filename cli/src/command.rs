@@ -46,6 +46,10 @@ pub(crate) enum Command {
     Explain(explain::Args),
     Completions(completions::Args),
     Man(man::Args),
+    /// Fail as a fault of Mailbearer does
+    #[cfg(debug_assertions)]
+    #[command(hide = true)]
+    Panic,
 }
 
 impl Command {
@@ -62,6 +66,8 @@ impl Command {
             Self::Explain(_) => "explain",
             Self::Completions(_) => "completions",
             Self::Man(_) => "man",
+            #[cfg(debug_assertions)]
+            Self::Panic => "panic",
         }
     }
 }
@@ -92,4 +98,41 @@ mod tests {
         }
         check(&Cli::command());
     }
+
+    #[test]
+    fn every_method_of_the_handle_has_its_verb() {
+        for (method, words) in VERBS {
+            let mut command = &Cli::command();
+            for word in *words {
+                match word.strip_prefix("--") {
+                    Some(option) => assert!(takes(command, option), "{method}: {word}"),
+                    None => command = command.find_subcommand(word).expect(method),
+                }
+            }
+        }
+    }
+
+    fn takes(command: &clap::Command, option: &str) -> bool {
+        let mut options = command.get_arguments().filter_map(clap::Arg::get_long);
+        options.any(|known| known == option)
+    }
+
+    /// What each method is called here; `cargo xtask tidy` looks for every method in this table.
+    const VERBS: &[(&str, &[&str])] = &[
+        // Every run opens its handle and closes it.
+        ("open", &[]),
+        ("close", &[]),
+        ("add_account", &["account", "add"]),
+        ("accounts", &["account", "list"]),
+        ("remove_account", &["account", "remove"]),
+        ("begin_sign_in", &["login"]),
+        ("finish_sign_in", &["login"]),
+        ("access_token", &["token"]),
+        ("token_status", &["status"]),
+        ("send", &["send"]),
+        ("send_raw", &["send", "--eml"]),
+        // They end with the run; what happened in it is shown on request.
+        ("events", &["send", "--verbose"]),
+        ("explain", &["explain"]),
+    ];
 }

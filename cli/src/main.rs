@@ -35,6 +35,7 @@ use crate::command::{Cli, Command};
 use crate::exit::Exit;
 use crate::output::Output;
 use clap::Parser;
+use mailbearer::error::caught;
 use mailbearer::model::ProblemKind;
 use mailbearer::{Error, Result};
 use std::io::{IsTerminal, stderr};
@@ -67,7 +68,7 @@ fn start(cli: Cli, output: &Output) -> Result<Exit> {
         start_log(filter)?;
     }
     let runtime = tokio::runtime::Runtime::new().map_err(no_runtime)?;
-    let done = runtime.block_on(perform(cli, output));
+    let done = runtime.block_on(caught(perform(cli, output)));
     // A thread that still reads standard input must not keep the process.
     runtime.shutdown_background();
     done
@@ -86,6 +87,8 @@ async fn perform(cli: Cli, output: &Output) -> Result<Exit> {
         Command::Explain(args) => explain::run(args, output).await,
         Command::Completions(args) => Ok(completions::run(&args, output)),
         Command::Man(args) => man::run(&args, output),
+        #[cfg(debug_assertions)]
+        Command::Panic => panic!("as the command line asks"),
     }
 }
 

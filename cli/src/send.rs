@@ -13,10 +13,10 @@ use crate::progress;
 use crate::text::{Text, faint, good, uncertain};
 use crate::vault::VaultArgs;
 use compose::Composition;
-use mailbearer::model::{Address, Delivery, Envelope, ProblemKind, Verdict};
+use mailbearer::model::{Address, Delivery, Envelope, Message, ProblemKind, Verdict};
 use mailbearer::{Error, Mailbearer, Result};
 use serde_json::json;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Send a mail, and show the server's verdict on each recipient
 ///
@@ -34,8 +34,11 @@ pub(crate) struct Args {
     #[arg(long, value_name = "ADDRESS", value_parser = compose::address)]
     to: Vec<Address>,
     /// Send the finished message (RFC 5322) in this file, or from standard input for `-`, to every --to as it is
-    #[arg(long, value_name = "FILE", requires = "to", conflicts_with_all = ["Composition", "reply_to"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["Composition", "reply_to"])]
     eml: Option<PathBuf>,
+    /// Send the mail that this file, or standard input for `-`, describes as JSON in the form of the library's `Message`
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["Composition", "reply_to", "from", "to", "eml"])]
+    message: Option<PathBuf>,
     #[command(flatten)]
     composition: Composition,
     /// Show how the mail got there too: server, TLS, token and the time each step took
@@ -48,9 +51,11 @@ pub(crate) async fn run(args: Args, vault: &VaultArgs, output: &Output) -> Resul
         return Err(stdin_wanted_twice());
     }
     let verbose = args.verbose;
+    let described = args.message.as_deref().map(described).transpose()?;
     let mailbearer = vault.open().await?;
-    let account = accounts::choose(&mailbearer, args.account.clone()).await?;
-    let sending = send(&mailbearer, account, args);
+    let named = args.account.clone().or_else(|| account_in(&described));
+    let account = accounts::choose(&mailbearer, named).await?;
+    let sending = send(&mailbearer, account, args, described);
     let delivery = progress::during(output, "sending", sending).await?;
     output.answer(&json!({ "delivery": delivery }), || {
         page(&delivery, verbose)
@@ -58,7 +63,30 @@ pub(crate) async fn run(args: Args, vault: &VaultArgs, output: &Output) -> Resul
     Ok(exit(&delivery))
 }
 
-async fn send(mailbearer: &Mailbearer, account: String, args: Args) -> Result<Delivery> {
+/// The mail in a file of JSON.
+fn described(path: &Path) -> Result<Message> {
+    let json = input::text(path, "the message")?;
+    serde_json::from_str(&json).map_err(|error| {
+        let text = format!("the message is not as expected: {error}");
+        let fix = r#"write it like {"to": [{"address": "ada@fabrikam.com"}], "subject": "Hi", "text": "Hello"}"#;
+        Error::new(ProblemKind::Misuse, "message-unreadable", text, fix)
+    })
+}
+
+fn account_in(described: &Option<Message>) -> Option<String> {
+    let account = &described.as_ref()?.account;
+    (!account.is_empty()).then(|| account.clone())
+}
+
+async fn send(
+    mailbearer: &Mailbearer,
+    account: String,
+    args: Args,
+    described: Option<Message>,
+) -> Result<Delivery> {
+    if let Some(message) = described {
+        return mailbearer.send(Message { account, ..message }).await;
+    }
     let Some(path) = args.eml else {
         let message = args.composition.message(account, args.from, args.to)?;
         return mailbearer.send(message).await;
@@ -74,7 +102,7 @@ async fn send(mailbearer: &Mailbearer, account: String, args: Args) -> Result<De
 
 impl Args {
     fn reads_stdin(&self) -> bool {
-        match &self.eml {
+        match self.eml.as_ref().or(self.message.as_ref()) {
             Some(path) => input::is_stdin(path),
             None => self.composition.reads_stdin(),
         }

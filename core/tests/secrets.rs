@@ -9,9 +9,9 @@ use mailbearer::model::{Passphrase, Timeouts, VaultSettings};
 use mailbearer::{Config, SignInFlow};
 use mailbearer_sandbox::directory::seed;
 use mailbearer_sandbox::{Effect, Fault, Phase, Times};
-use serde_json::json;
 use std::fmt::Debug;
 use std::path::Path;
+use std::time::Duration;
 use support::{PERSON, SERVICE, World, mail, person, service};
 
 const PASSPHRASE: &str = "correct horse battery staple";
@@ -92,9 +92,7 @@ async fn live(world: &World, shown: &mut Shown) {
         shown.keep(&mailbearer.token_status(account).await);
     }
     // The sandbox's clock ends every token: both are refused, and renewed.
-    let two_hours = json!({ "seconds": 7200 });
-    let advanced = world.control("POST", "/sandbox/clock/advance", &two_hours);
-    advanced.await.unwrap();
+    world.sandbox.clock().advance(Duration::from_secs(7200));
     shown.keep(&mailbearer.send(mail(PERSON, &[seed::BOB])).await);
     fail(
         world,

@@ -96,7 +96,7 @@ async fn sends_a_finished_message_as_it_is() {
     }
     assert_eq!(world.sandbox.inbox().len(), 2);
     let without_recipient = world.run(&["send", "--eml", &path]);
-    assert_eq!(without_recipient.code, 2);
+    without_recipient.fails_with(65, "no-recipients");
     let with_a_subject = world.run(&["send", "--eml", &path, "--to", seed::BOB, "--subject", "x"]);
     assert_eq!(with_a_subject.code, 2);
 }
@@ -216,4 +216,45 @@ async fn says_what_is_wrong_before_anything_is_sent() {
     let twice = ["send", "--to", seed::BOB, "--passphrase-fd", "0"];
     world.run(&twice).fails_with(2, "stdin-wanted-twice");
     assert!(world.sandbox.inbox().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn takes_a_mail_as_data_and_says_what_is_wrong_with_it() {
+    let world = World::with_billing().await;
+    let send = |message: &str, more: &[&str]| {
+        let mut command = world.command(&["send", "--message", "-"]);
+        world.run_with(command.args(more), message)
+    };
+    let mail = r#"{"account": "nobody", "to": [{"address": "bob@contoso.example"}], "text": "x"}"#;
+    send(mail, &[]).fails_with(2, "account-unknown");
+    let sent = send(mail, &["--account", "billing"]);
+    assert_eq!(sent.code, 0, "{sent:?}");
+    let sent = send(&mail.replace("nobody", ""), &[]);
+    assert_eq!(sent.code, 0, "the only account: {sent:?}");
+    assert_eq!(world.sandbox.inbox().len(), 2);
+
+    let misspelt = send(r#"{"subjekt": "x"}"#, &[]);
+    misspelt.fails_with(2, "message-unreadable");
+    assert!(misspelt.stderr.contains("subjekt"), "{misspelt:?}");
+    let both = send(mail, &["--to", seed::BOB]);
+    assert_eq!(both.code, 2, "{both:?}");
+    send(mail, &["--passphrase-fd", "0"]).fails_with(2, "stdin-wanted-twice");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn takes_the_mail_of_the_user_page() {
+    let world = World::with_billing().await;
+    world.write("invoice.pdf", "%PDF-1.7");
+    let page = include_str!("../../../docs/cli.md");
+    let example = page.lines().find(|line| line.ends_with("send --message -"));
+    let mail = example.unwrap().split('\'').nth(1).unwrap();
+    let mut command = world.command(&["send", "--message", "-"]);
+    let run = world.run_with(command.current_dir(world.folder.path()), mail);
+    assert_eq!(run.code, 0, "{run:?}");
+    let mails = world.sandbox.inbox().mails();
+    let mime = String::from_utf8_lossy(&mails[0].mail.mime).into_owned();
+    assert!(
+        mime.contains("Subject: Your invoice") && mime.contains("invoice.pdf"),
+        "{mime}"
+    );
 }

@@ -6,7 +6,6 @@
     reason = "each test file is a crate of its own and uses a part of this"
 )]
 
-use mailbearer::host::{HttpClient as _, SystemHttp};
 use mailbearer::model::{
     Address, Cloud, EndpointOverrides, Grant, NewAccount, Timeouts, VaultSettings,
 };
@@ -66,53 +65,6 @@ impl World {
         let approved = self.sandbox.approve_device(&prompt.user_code, seed::ALICE);
         approved.await.unwrap();
         self.mailbearer.finish_sign_in(&prompt).await.unwrap();
-    }
-
-    /// Calls the sandbox's control interface; what it complains about is the error.
-    pub(crate) async fn control(
-        &self,
-        method: &str,
-        path: &str,
-        body: &serde_json::Value,
-    ) -> Result<(), String> {
-        let body = serde_json::to_vec(body).unwrap();
-        let response = self.call(method, path, body).await;
-        if response.status().is_success() {
-            return Ok(());
-        }
-        let answer = String::from_utf8_lossy(response.body());
-        Err(format!("{method} {path}: {answer}"))
-    }
-
-    /// What the sandbox answers to `GET`.
-    pub(crate) async fn fetch(&self, path: &str) -> Vec<u8> {
-        let response = self.call("GET", path, Vec::new()).await;
-        assert!(response.status().is_success(), "{path}: {response:?}");
-        response.into_body()
-    }
-
-    async fn call(&self, method: &str, path: &str, body: Vec<u8>) -> http::Response<Vec<u8>> {
-        let address = self.sandbox.inbox_url();
-        let request = http::Request::builder()
-            .method(method)
-            .uri(format!("{}{path}", address.trim_end_matches('/')))
-            .header("content-type", "application/json")
-            .body(body)
-            .unwrap();
-        SystemHttp::default().call(request).await.unwrap()
-    }
-
-    /// The account `service` as JSON, with its secret, to make others from.
-    pub(crate) fn service_as_json(&self) -> serde_json::Map<String, serde_json::Value> {
-        let account = serde_json::json!({
-            "name": SERVICE,
-            "mailbox": seed::BILLING,
-            "tenant": seed::TENANT_ID,
-            "clientId": seed::SERVICE_CLIENT_ID,
-            "grant": { "type": "clientSecret", "clientSecret": seed::SERVICE_CLIENT_SECRET },
-            "endpoints": endpoints(&self.sandbox),
-        });
-        account.as_object().cloned().unwrap()
     }
 
     /// Fails if anything shown, or any log line of this process, holds a secret of this sandbox.

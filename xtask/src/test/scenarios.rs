@@ -52,33 +52,55 @@ fn read(language: &str) -> Option<Report> {
     serde_json::from_slice(&fs::read(path).ok()?).ok()
 }
 
+/// The lines of the table, and what is wrong in it.
 fn lay_out(
     columns: &[&'static str],
     cases: &BTreeSet<&String>,
     reports: &BTreeMap<&'static str, Report>,
 ) -> (Vec<String>, Vec<String>) {
-    let heads: String = columns.iter().map(|column| pad(column)).collect();
-    let mut lines = vec![format!("{:<44}{heads}", "scenario")];
+    let names = cases.iter().map(|case| case.len());
+    let width = names.chain(["scenario".len()]).max().unwrap_or(0);
+    let row = |name: &str, cells: Vec<String>| {
+        let cells: String = cells.iter().map(|cell| format!("{cell:>9}")).collect();
+        format!("{name:<width$}{cells}")
+    };
+    let heads = columns.iter().map(ToString::to_string).collect();
+    let mut lines = vec![row("scenario", heads)];
     let mut complaints = Vec::new();
+    let mut reasons: BTreeMap<_, Vec<&str>> = BTreeMap::new();
+    let mut passed = vec![0; columns.len()];
     for case in cases {
-        let mut line = format!("{case:<44}");
-        for column in columns {
+        let mut cells = Vec::new();
+        for (column, passed) in columns.iter().zip(&mut passed) {
             let outcome = reports.get(column).and_then(|report| report.get(*case));
             let outcome = outcome.and_then(Value::as_str).unwrap_or("not run");
-            // "skipped" says why: what a language cannot do by its nature, such as a second call of a one-shot program.
-            let cell = outcome.split(':').next().unwrap_or(outcome);
-            line.push_str(&pad(cell));
-            if cell != "passed" && cell != "skipped" {
-                complaints.push(format!("{column}: {case}: {outcome}"));
+            match outcome.split_once(": ") {
+                None if outcome == "passed" => *passed += 1,
+                // What a language cannot do by its nature, such as a second call of a one-shot program.
+                Some(("skipped", why)) => reasons.entry((*column, why)).or_default().push(case),
+                _ => complaints.push(format!("{column}: {case}: {outcome}")),
             }
+            cells.push(cell(outcome).to_owned());
         }
-        lines.push(line);
+        lines.push(row(case, cells));
     }
+    let all = cases.len();
+    let totals = passed.iter().map(|passed| format!("{passed}/{all}"));
+    lines.push(row("passed", totals.collect()));
+    lines.extend(
+        reasons
+            .into_iter()
+            .map(|((column, why), cases)| format!("{column} skips {}: {why}", cases.join(", "))),
+    );
     (lines, complaints)
 }
 
-fn pad(cell: &str) -> String {
-    format!("{cell:>8}")
+/// Short where all is well, so that the rest stands out.
+fn cell(outcome: &str) -> &str {
+    match outcome.split(':').next().unwrap_or(outcome) {
+        "passed" => "✔",
+        other => other,
+    }
 }
 
 #[cfg(test)]
@@ -100,8 +122,14 @@ mod tests {
         let (a, b) = ("a".to_owned(), "b".to_owned());
         let cases = BTreeSet::from([&a, &b]);
         let (lines, complaints) = lay_out(&["rust", "cli", "node"], &cases, &reports);
-        assert_eq!(lines.len(), 3);
-        assert!(lines[1].ends_with("  passed skipped  failed"), "{lines:?}");
+        let expected = [
+            "scenario     rust      cli     node",
+            "a               ✔  skipped   failed",
+            "b               ✔  not run        ✔",
+            "passed        2/2      0/2      1/2",
+            "cli skips a: one call only",
+        ];
+        assert_eq!(lines, expected);
         assert_eq!(complaints, ["node: a: failed: 2 mails", "cli: b: not run"]);
     }
 }

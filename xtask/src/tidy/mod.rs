@@ -7,6 +7,7 @@ mod lockfiles;
 mod methods;
 mod modules;
 mod paths;
+mod scenarios;
 mod serialize;
 
 use crate::{Result, root};
@@ -21,6 +22,7 @@ pub(crate) fn run(shell: &Shell) -> Result {
     complaints.extend(hosts::check(&files));
     complaints.extend(serialize::check(&files));
     complaints.extend(methods::check()?);
+    complaints.extend(scenarios::check()?);
     complaints.extend(modules::check());
     complaints.extend(paths::check());
     complaints.extend(lockfiles::check(shell)?);

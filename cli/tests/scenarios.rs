@@ -1,0 +1,392 @@
+//! Runs the cases of `scenarios/` through the real binary, one test each and one process for each action.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    reason = "a test may stop where it stands"
+)]
+
+#[path = "../../core/tests/support/case.rs"]
+mod case;
+#[expect(
+    dead_code,
+    reason = "shared with the tests by verb, which use all of it"
+)]
+#[path = "cli/harness.rs"]
+mod harness;
+
+use case::{Case, Check, Control, ControlCall, filled_in};
+use harness::{Reader, Run, World, finished, read_until, run_unsearched, spawn};
+use mailbearer::{Mailbearer, SignInFlow};
+use mailbearer_sandbox::directory::seed;
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+use std::process::{Child, Command, ExitCode};
+use tempfile::TempDir;
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+enum Action {
+    Open { vault: Map<String, Value> },
+    Close,
+    AddAccount(Map<String, Value>),
+    Accounts,
+    RemoveAccount(String),
+    BeginSignIn(String),
+    FinishSignIn,
+    AccessToken(String),
+    TokenStatus(String),
+    Send(Value),
+    SendRaw { envelope: Envelope, mime: String },
+    Explain(Value),
+    Panic,
+    Control(ControlCall),
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Envelope {
+    account: String,
+    sender: Option<String>,
+    recipients: Vec<String>,
+}
+
+fn main() -> ExitCode {
+    case::run_all("cli", skip, |case| {
+        tokio::runtime::Runtime::new().unwrap().block_on(run(case))
+    })
+}
+
+/// What a program that runs once for each action cannot show.
+fn skip(case: &Case) -> Option<&'static str> {
+    let actions = &case.r#do;
+    let is_close = |action: Option<&Value>| action.and_then(Value::as_str) == Some("close");
+    let opens = |action: Option<&Value>| action.is_some_and(|action| action.get("open").is_some());
+    let uses_closed = (0..actions.len())
+        .any(|place| is_close(actions.get(place)) && !opens(actions.get(place + 1)));
+    if uses_closed {
+        return Some("every call opens its own handle and closes it");
+    }
+    if case.expect.events.is_some() {
+        return Some("a program that ends at once has no reader of events");
+    }
+    if !cfg!(debug_assertions) && actions.iter().any(|action| action == "panic") {
+        return Some("only debug builds can be made to fail");
+    }
+    None
+}
+
+async fn run(case: &Case) -> Check {
+    let world = World::new().await;
+    let mut stage = Stage {
+        control: Control::of(&world.sandbox),
+        vault: Vault::of(&world),
+        world,
+        folder: case.lay_out(),
+        login: None,
+    };
+    stage.prepare(case).await?;
+    let (last, before) = case.r#do.split_last().unwrap();
+    for action in before {
+        let result = stage.act(action, false).await;
+        result.map_err(|problem| format!("{action}: {problem}"))?;
+    }
+    let outcome = stage.act(last, true).await;
+    if let Some(login) = stage.login.take() {
+        login.give_up();
+    }
+    case.check_outcome(&outcome)?;
+    case.check_inbox(&stage.control).await
+}
+
+/// Where a case is played.
+struct Stage {
+    world: World,
+    control: Control,
+    vault: Vault,
+    folder: TempDir,
+    login: Option<Login>,
+}
+
+/// The vault that calls use, and what unlocks it, as environment variables.
+struct Vault {
+    path: String,
+    key: (&'static str, String),
+}
+
+/// A `login` that waits for the person.
+struct Login {
+    child: Child,
+    reader: Option<Reader>,
+    user_code: String,
+}
+
+impl Stage {
+    /// Both accounts and the sign-in, by the library: what the binary does of this has cases of its own.
+    async fn prepare(&self, case: &Case) -> Check {
+        let passphrase = json!({ "type": "text", "text": harness::PASSPHRASE });
+        let vault = json!({ "type": "file", "path": self.vault.path, "passphrase": passphrase });
+        let config = serde_json::from_value(json!({ "vault": vault })).unwrap();
+        let mailbearer = Mailbearer::open(config).await.unwrap();
+        for account in [case::service(&self.world.sandbox), self.person()] {
+            let account = serde_json::from_value(account.into()).unwrap();
+            mailbearer.add_account(account).await.unwrap();
+        }
+        if case.signed_in {
+            let prompt = mailbearer.begin_sign_in("person", SignInFlow::DeviceCode);
+            let prompt = prompt.await.unwrap();
+            let approval = json!({ "user_code": prompt.user_code, "user": seed::ALICE });
+            let approved = self
+                .control
+                .call("POST", "/sandbox/devices/approve", &approval);
+            approved.await?;
+            mailbearer.finish_sign_in(&prompt).await.unwrap();
+        }
+        for call in &case.given {
+            self.control(call).await?;
+        }
+        Ok(())
+    }
+
+    fn person(&self) -> Map<String, Value> {
+        let mut account = case::service(&self.world.sandbox);
+        let person = json!({
+            "name": "person",
+            "mailbox": seed::ALICE,
+            "tenant": seed::DOMAIN,
+            "clientId": seed::PUBLIC_CLIENT_ID,
+            "grant": { "type": "deviceCode" },
+        });
+        account.extend(person.as_object().cloned().unwrap());
+        account
+    }
+
+    async fn act(&mut self, action: &Value, is_last: bool) -> Result<Value, Value> {
+        let user_code = self.login.as_ref().map_or("", |login| &login.user_code);
+        let action = filled_in(action, self.folder.path(), user_code);
+        let action = serde_json::from_value(action).unwrap();
+        match action {
+            Action::Open { vault } => {
+                self.vault = Vault::named(&vault);
+                // Opening shows in the first call only.
+                if is_last {
+                    self.answer(&["account", "list"], "")?;
+                }
+                Ok(Value::Null)
+            }
+            Action::Close => Ok(Value::Null),
+            Action::AddAccount(given) => self.add_account(given),
+            Action::Accounts => self.part(&["account", "list"], "/accounts"),
+            Action::RemoveAccount(name) => {
+                let removed = self.answer(&["account", "remove", &name], "");
+                removed.map(|_| Value::Null)
+            }
+            Action::BeginSignIn(account) => self.begin_sign_in(&account),
+            Action::FinishSignIn => self.finish_sign_in(),
+            Action::AccessToken(account) => self.access_token(&account),
+            Action::TokenStatus(account) => self.part(&["status", &account], "/accounts/0/token"),
+            Action::Send(message) => {
+                let sent = self.answer(&["send", "--message", "-"], &message.to_string());
+                sent.map(|document| document["delivery"].clone())
+            }
+            Action::SendRaw { envelope, mime } => self.send_raw(&envelope, &mime),
+            Action::Explain(evidence) => {
+                let explained = self.answer(&["explain", "--evidence", "-"], &evidence.to_string());
+                explained.map(|document| document["diagnoses"][0].clone())
+            }
+            Action::Panic => self.answer(&["panic"], ""),
+            Action::Control(call) => {
+                self.control(&call).await.unwrap();
+                Ok(Value::Null)
+            }
+        }
+    }
+
+    async fn control(&self, call: &ControlCall) -> Check {
+        let called = self.control.call(&call.method, &call.path, &call.body);
+        called.await.map(drop)
+    }
+
+    fn add_account(&self, given: Map<String, Value>) -> Result<Value, Value> {
+        let mut account = case::service(&self.world.sandbox);
+        account.extend(given);
+        let mut command = self.command(&["account", "add"]);
+        command.arg(text(&account["name"]));
+        for option in ["mailbox", "tenant", "clientId", "cloud"] {
+            add_option(&mut command, option, account.get(option));
+        }
+        for (part, value) in account["grant"].as_object().unwrap() {
+            match part.as_str() {
+                "type" => command.args(["--grant", &kebab(text(value))]),
+                "clientSecret" => command.env("MAILBEARER_CLIENT_SECRET", text(value)),
+                other => panic!("unknown part of a grant: {other}"),
+            };
+        }
+        for (option, value) in account["endpoints"].as_object().unwrap() {
+            if option == "caPem" {
+                command.args(["--ca-file", &self.world.write("ca.pem", text(value))]);
+            } else {
+                add_option(&mut command, option, Some(value));
+            }
+        }
+        let run = self.world.run_with(&mut command, "");
+        answer(&run).map(|document| document["account"].clone())
+    }
+
+    fn send_raw(&self, envelope: &Envelope, mime: &str) -> Result<Value, Value> {
+        let file = self.world.write("raw.eml", mime);
+        let mut command = self.command(&["send", "--eml", &file, "--account", &envelope.account]);
+        if let Some(sender) = &envelope.sender {
+            command.args(["--from", sender]);
+        }
+        for recipient in &envelope.recipients {
+            command.args(["--to", recipient]);
+        }
+        let run = self.world.run_with(&mut command, "");
+        answer(&run).map(|document| document["delivery"].clone())
+    }
+
+    fn access_token(&self, account: &str) -> Result<Value, Value> {
+        // The token is what was asked for; nothing else may hold it.
+        let run = run_unsearched(&mut self.command(&["token", account]), "");
+        assert_eq!(run.stderr, "");
+        let mut document = answer(&run)?;
+        let token = document["accessToken"].as_object_mut().unwrap();
+        token.remove("token");
+        Ok(document["accessToken"].clone())
+    }
+
+    fn begin_sign_in(&mut self, account: &str) -> Result<Value, Value> {
+        let mut child = spawn(&mut self.command(&["login", account]));
+        let mut reader = None;
+        let line = read_until(&mut child, &mut reader, "\n");
+        let document: Value = serde_json::from_str(&line).unwrap();
+        let Some(prompt) = document.get("prompt") else {
+            return Err(document["error"].clone());
+        };
+        let user_code = text(&prompt["userCode"]).to_owned();
+        self.login = Some(Login {
+            child,
+            reader,
+            user_code,
+        });
+        Ok(prompt.clone())
+    }
+
+    fn finish_sign_in(&mut self) -> Result<Value, Value> {
+        let mut login = self.login.take().unwrap();
+        let line = read_until(&mut login.child, &mut login.reader, "\n");
+        let run = finished(login.child, line);
+        self.world.search(&run);
+        answer(&run).map(|document| document["status"].clone())
+    }
+
+    fn part(&self, arguments: &[&str], pointer: &str) -> Result<Value, Value> {
+        let document = self.answer(arguments, "")?;
+        Ok(document.pointer(pointer).cloned().unwrap_or_default())
+    }
+
+    /// Runs a verb on the vault in use.
+    fn answer(&self, arguments: &[&str], stdin: &str) -> Result<Value, Value> {
+        let run = self.world.run_with(&mut self.command(arguments), stdin);
+        answer(&run)
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = self.world.command(arguments);
+        command.arg("--json");
+        command.env("MAILBEARER_VAULT", &self.vault.path);
+        let (variable, value) = &self.vault.key;
+        command.env_remove("MAILBEARER_PASSPHRASE");
+        command.env(variable, value);
+        command
+    }
+}
+
+impl Vault {
+    fn of(world: &World) -> Self {
+        Self {
+            path: world.path("vault.mbv").to_str().unwrap().to_owned(),
+            key: ("MAILBEARER_PASSPHRASE", harness::PASSPHRASE.to_owned()),
+        }
+    }
+
+    /// The vault of a configuration.
+    fn named(settings: &Map<String, Value>) -> Self {
+        assert_eq!(settings["type"], "file");
+        let passphrase = &settings["passphrase"];
+        let (variable, value) = match text(&passphrase["type"]) {
+            "text" => ("MAILBEARER_PASSPHRASE", &passphrase["text"]),
+            "keyFile" => ("MAILBEARER_KEY_FILE", &passphrase["path"]),
+            other => panic!("unknown passphrase: {other}"),
+        };
+        Self {
+            path: text(&settings["path"]).to_owned(),
+            key: (variable, text(value).to_owned()),
+        }
+    }
+}
+
+impl Login {
+    fn give_up(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+}
+
+/// The document of a run, or the problem it tells; the exit code must say the same.
+fn answer(run: &Run) -> Result<Value, Value> {
+    let document: Value = serde_json::from_str(&run.stdout)
+        .unwrap_or_else(|error| panic!("not one document, {error}: {run:?}"));
+    let Some(problem) = document.get("error") else {
+        assert!(matches!(run.code, 0 | 1 | 3), "{run:?}");
+        return Ok(document);
+    };
+    assert_eq!(run.code, exit_code(text(&problem["kind"])), "{run:?}");
+    Err(problem.clone())
+}
+
+fn exit_code(kind: &str) -> i32 {
+    match kind {
+        "misuse" => 2,
+        "rejected" => 65,
+        "unavailable" => 69,
+        "internal" => 70,
+        "storage" => 74,
+        "throttled" => 75,
+        "signIn" => 77,
+        "config" => 78,
+        "consent" => 79,
+        _ => panic!("unknown kind: {kind}"),
+    }
+}
+
+fn add_option(command: &mut Command, name: &str, value: Option<&Value>) {
+    let values = match value {
+        None => return,
+        Some(Value::Array(values)) => values.as_slice(),
+        Some(value) => std::slice::from_ref(value),
+    };
+    // A list is an option that may be repeated, in the singular.
+    let name = kebab(name.trim_end_matches('s'));
+    for value in values {
+        let value = value
+            .as_str()
+            .map_or_else(|| value.to_string(), str::to_owned);
+        command.arg(format!("--{name}")).arg(value);
+    }
+}
+
+/// `clientId` as the command line writes it: `client-id`.
+fn kebab(name: &str) -> String {
+    let parts = name.chars().map(|letter| match letter {
+        'A'..='Z' => format!("-{}", letter.to_ascii_lowercase()),
+        _ => letter.to_string(),
+    });
+    parts.collect()
+}
+
+fn text(value: &Value) -> &str {
+    value.as_str().unwrap()
+}
