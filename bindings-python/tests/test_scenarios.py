@@ -82,7 +82,6 @@ async def play(case: dict[str, Any], face: Any, sandbox: Sandbox, folder: Path) 
     assert case["expect"].keys() <= EXPECTATIONS, f"unknown expectations: {case['expect'].keys() - EXPECTATIONS}"
     lay_out(case.get("files", {}), folder)
     mailbearer = await opened(face, Config(timeouts=TIMEOUTS))
-    events = mailbearer.events()
     stage = Stage(face, mailbearer, sandbox, folder)
     await settled(mailbearer.add_account(stage.service))
     await settled(mailbearer.add_account(stage.person))
@@ -90,6 +89,7 @@ async def play(case: dict[str, Any], face: Any, sandbox: Sandbox, folder: Path) 
         await stage.sign_in()
     for call in case.get("given", []):
         sandbox.call(**call)
+    events = mailbearer.events()
     *before, last = case["do"]
     for action in before:
         await stage.act(action)
