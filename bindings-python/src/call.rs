@@ -123,11 +123,16 @@ pub(crate) fn wait<T: Send>(py: Python<'_>, work: impl Future<Output = T> + Send
                 tokio::select! {
                     biased;
                     done = &mut work => return Ok(done),
-                    () = tokio::time::sleep(SIGNALS_EVERY) => Python::attach(|py| py.check_signals())?,
+                    () = tokio::time::sleep(SIGNALS_EVERY) => check_signals()?,
                 }
             }
         })
     })
+}
+
+/// An interpreter that is ending has no signals any more; this thread ends with it.
+fn check_signals() -> PyResult<()> {
+    Python::try_attach(|py| py.check_signals()).unwrap_or(Ok(()))
 }
 
 /// Soon enough for a person who presses Ctrl-C, and rare enough to cost nothing.

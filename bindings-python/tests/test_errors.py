@@ -60,6 +60,8 @@ def test_pickling_and_copying_keep_the_problem(again: Callable[[MailbearerError]
         "send",
     )
     assert error.retry == RetryAfter(delay_ms=7)
+    assert error.answer == "550 no"
+    assert error.__notes__ == ["some-code: do this"]
     assert error.recipients[0].verdict is Verdict.REFUSED
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import subprocess
 import sys
 import time
@@ -92,6 +93,33 @@ def test_mailbearers_own_records_are_ignored(mailbearer: Mailbearer, sandbox: Sa
         logging.getLogger(name).removeHandler(one)
     one.close()
     assert sandbox.take_mails() == []
+
+
+def test_a_closed_handler_takes_nothing(logger: logging.Logger, mailbearer: Mailbearer, sandbox: Sandbox) -> None:
+    one = handler(mailbearer)
+    one.close()
+    logger.addHandler(one)
+    logger.error("too late")
+    assert one._lines.empty() and one._thread is None
+
+
+def test_a_forked_child_leaves_its_parents_records_alone(
+    logger: logging.Logger, mailbearer: Mailbearer, sandbox: Sandbox
+) -> None:
+    one = handler(mailbearer)
+    logger.addHandler(one)
+    logger.error("the first")
+    arrived(sandbox)
+    logger.error("the parent's")
+    child = os.fork()
+    if child == 0:
+        logger.error("the child's")
+        one.close()
+        os._exit(0)
+    assert os.waitpid(child, 0)[1] == 0
+    assert arrived(sandbox).text == "the child's\n"
+    one.close()
+    assert arrived(sandbox).text == "the parent's\n"
 
 
 PROGRAM = """

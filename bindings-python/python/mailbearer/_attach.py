@@ -43,7 +43,7 @@ def _content(source: Source) -> Content:
     if isinstance(source, (bytes, bytearray, memoryview)):
         return ContentData(data=bytes(source))
     if isinstance(source, os.PathLike):
-        return ContentFile(path=os.fspath(source))
+        return ContentFile(path=os.fsdecode(source))
     if isinstance(source, str):
         raise TypeError("source: expected octets or a path, not str: use pathlib.Path(...) or text.encode()")
     if isinstance(source, _Readable):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Sequence
+from typing import Any, Optional, Sequence
 
 from . import _wire
 from .types import Problem, ProblemKind, RecipientVerdict, Retry
@@ -44,6 +44,11 @@ class MailbearerError(Exception):
     def operation(self) -> str:
         """What Mailbearer was doing."""
         return self.problem.operation
+
+    @property
+    def answer(self) -> Optional[str]:
+        """The server's own words, where a server answered."""
+        return self.problem.answer
 
     @property
     def recipients(self) -> Sequence[RecipientVerdict]:

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import atexit
 import logging
+import os
 import queue
 import sys
 import threading
@@ -50,14 +51,13 @@ class MailHandler(logging.Handler):
         self._account, self._subject = account, subject
         self._to = [Address(address=address) for address in to]
         self._interval_s = interval_s
-        self._lines: queue.Queue[str] = queue.Queue(RECORDS_KEPT)
-        self._left_out = 0
-        self._has_work, self._is_closing = threading.Event(), threading.Event()
-        self._thread: Optional[threading.Thread] = None
+        self._begin()
         _open_handlers.add(self)
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Takes a record for the next mail."""
+        """Takes a record for the next mail; a closed handler takes none."""
+        if self._is_closing.is_set():
+            return
         try:
             self._lines.put_nowait(self.format(record))
         except queue.Full:
@@ -76,8 +76,15 @@ class MailHandler(logging.Handler):
             self._thread.join(_PATIENCE_S)
         super().close()
 
+    def _begin(self) -> None:
+        """Nothing is waiting. Called in a forked child as well: what waits there is its parent's to send."""
+        self._lines: queue.Queue[str] = queue.Queue(RECORDS_KEPT)
+        self._left_out = 0
+        self._has_work, self._is_closing = threading.Event(), threading.Event()
+        self._thread: Optional[threading.Thread] = None
+
     def _start(self) -> None:
-        """Starts the thread with the first record, and anew in a forked child."""
+        """Starts the thread with the first record."""
         if self._thread is None or not self._thread.is_alive():
             self._thread = threading.Thread(target=self._run, name="mailbearer-handler", daemon=True)
             self._thread.start()
@@ -134,6 +141,15 @@ def _drain(lines: queue.Queue[str]) -> list[str]:
 def _complain(text: str) -> None:
     if logging.raiseExceptions and sys.stderr:
         print(text, file=sys.stderr)
+
+
+def _begin_all() -> None:
+    for handler in list(_open_handlers):
+        handler._begin()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_begin_all)
 
 
 @atexit.register
