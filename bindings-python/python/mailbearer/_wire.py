@@ -17,19 +17,19 @@ from typing import Any, Callable, NoReturn, TypeVar, Union
 from . import types
 
 T = TypeVar("T")
-Encoder = Callable[[Any, str], Any]
+Encoder = Callable[[Any], Any]
 Decoder = Callable[[Any], Any]
 _NAMES = dict(vars(types))
 
 
 def encode(kind: Any, value: Any, name: str) -> Any:
-    """The core's form of a value. Fields that are `None` are left out, so that the core's defaults hold."""
-    return _encoder(kind)(value, name)
+    """The core's form of a value. Fields that have their default are left out, because the core has the same."""
+    return _begin(_encoder(kind), value, name)
 
 
 def encode_list(kind: Any, values: Any, name: str) -> Any:
     """The core's form of a list of values."""
-    return _list_encoder(_encoder(kind))(values, name)
+    return _begin(_list_encoder(_encoder(kind)), values, name)
 
 
 def decode(kind: type[T], data: Any) -> T:
@@ -64,38 +64,51 @@ def _plain_encoder(kind: type) -> Encoder:
     accepted: dict[type, tuple[type, ...]] = {float: (float, int), bytes: (bytes, bytearray, memoryview)}
     kinds = accepted.get(kind, (kind,))
 
-    def encode_plain(value: Any, name: str) -> Any:
+    def encode_plain(value: Any) -> Any:
         if not isinstance(value, kinds) or (isinstance(value, bool) and kind is not bool):
-            _refuse(name, kind.__name__, value)
+            raise _Misfit(kind.__name__, value)
         return bytes(typing.cast(bytes, value)) if kind is bytes else value
 
     return encode_plain
 
 
 def _word_encoder(kind: type[enum.Enum]) -> Encoder:
-    def encode_word(value: Any, name: str) -> Any:
+    def encode_word(value: Any) -> Any:
         if not isinstance(value, kind):
-            _refuse(name, f"a {kind.__name__} such as {kind.__name__}.{next(iter(kind)).name}", value)
+            raise _Misfit(f"a {kind.__name__} such as {kind.__name__}.{next(iter(kind)).name}", value)
         return value.value
 
     return encode_word
 
 
 def _list_encoder(one: Encoder) -> Encoder:
-    def encode_list(value: Any, name: str) -> Any:
+    def encode_list(value: Any) -> Any:
         # A text is a sequence of texts, which is never what was meant.
         if not isinstance(value, Sequence) or isinstance(value, (str, bytes)):
-            _refuse(name, "a list", value)
-        return [one(item, f"{name}[{place}]") for place, item in enumerate(value)]
+            raise _Misfit("a list", value)
+        encoded: list[Any] = []
+        try:
+            for item in value:
+                encoded.append(one(item))
+        except _Misfit as misfit:
+            raise misfit.at(f"[{len(encoded)}]")
+        return encoded
 
     return encode_list
 
 
 def _map_encoder(one: Encoder) -> Encoder:
-    def encode_map(value: Any, name: str) -> Any:
+    def encode_map(value: Any) -> Any:
         if not isinstance(value, Mapping):
-            _refuse(name, "a dict", value)
-        return {key: one(item, f"{name}[{key!r}]") for key, item in value.items()}
+            raise _Misfit("a dict", value)
+        encoded: dict[Any, Any] = {}
+        key: Any = None
+        try:
+            for key, item in value.items():
+                encoded[key] = one(item)
+        except _Misfit as misfit:
+            raise misfit.at(f"[{key!r}]")
+        return encoded
 
     return encode_map
 
@@ -107,9 +120,11 @@ def _choice_encoder(kinds: Sequence[Any]) -> Encoder:
     encoders = {kind: _encoder(kind) for kind in present}
     names = " or ".join(kind.__name__ for kind in present)
 
-    def encode_choice(value: Any, name: str) -> Any:
+    def encode_choice(value: Any) -> Any:
         encoder = encoders.get(type(value))
-        return encoder(value, name) if encoder else _refuse(name, names, value)
+        if encoder is None:
+            raise _Misfit(names, value)
+        return encoder(value)
 
     return encode_choice
 
@@ -117,28 +132,47 @@ def _choice_encoder(kinds: Sequence[Any]) -> Encoder:
 def _record_encoder(kind: Any) -> Encoder:
     hints = typing.get_type_hints(kind, _NAMES)
     fields = [
-        (field.name, _camel(field.name), _encoder(hints[field.name]), field.default is None)
+        (field.name, _camel(field.name), _encoder(hints[field.name]), field.default)
         for field in dataclasses.fields(kind)
     ]
     tag = getattr(kind, "_tag", None)
     head = {} if tag is None else {"type": tag}
 
-    def encode_record(value: Any, name: str) -> Any:
+    def encode_record(value: Any) -> Any:
         if not isinstance(value, kind):
-            _refuse(name, kind.__name__, value)
-        encoded = dict(head)
-        for attribute, key, encoder, is_optional in fields:
-            item = getattr(value, attribute)
-            if item is None and is_optional:
-                continue
-            encoded[key] = encoder(item, f"{name}.{attribute}")
+            raise _Misfit(kind.__name__, value)
+        encoded = head.copy()
+        attribute = ""
+        try:
+            for attribute, key, encoder, default in fields:
+                item = getattr(value, attribute)
+                if item is not default:
+                    encoded[key] = encoder(item)
+        except _Misfit as misfit:
+            raise misfit.at(f".{attribute}")
         return encoded
 
     return encode_record
 
 
-def _refuse(name: str, expected: str, value: Any) -> NoReturn:
-    raise TypeError(f"{name}: expected {expected}, not {type(value).__name__}")
+class _Misfit(Exception):
+    """A value of a wrong type; its place is put together on the way out, so that what fits pays nothing for it."""
+
+    def __init__(self, expected: str, value: object) -> None:
+        super().__init__()
+        self.text = f"expected {expected}, not {type(value).__name__}"
+        self.place = ""
+
+    def at(self, place: str) -> _Misfit:
+        self.place = place + self.place
+        return self
+
+
+def _begin(encoder: Encoder, value: Any, name: str) -> Any:
+    try:
+        return encoder(value)
+    except _Misfit as misfit:
+        raise TypeError(f"{name}{misfit.place}: {misfit.text}") from None
 
 
 @functools.cache
