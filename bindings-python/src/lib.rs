@@ -1,22 +1,49 @@
 //! The native module of the Python package: each method of the handle in three lines, data in and data out.
 //! What people see is in `python/mailbearer`; this module only converts, waits, and raises.
 
+mod call;
 mod data;
 mod error;
-mod wait;
+mod logging;
+mod sandbox;
 
 /// The native module.
 #[pyo3::pymodule]
 mod _mailbearer {
     use crate::data::Data;
     use crate::error::raise;
-    use crate::wait::wait;
-    use mailbearer::model::RevealedAccessToken;
+    use crate::{logging, sandbox};
+    use mailbearer::model::LogLevel;
     use mailbearer::{
-        Account, Config, Delivery, Diagnosis, Envelope, Event, Events, Evidence, Mailbearer,
-        Message, NewAccount, SignInFlow, SignInPrompt, TokenStatus,
+        Config, Diagnosis, Envelope, Events, Evidence, Mailbearer, Message, NewAccount, Result,
+        SignInFlow, SignInPrompt,
     };
+    use pyo3::exceptions::PyImportError;
     use pyo3::prelude::*;
+    use serde::Serialize;
+    use std::sync::{Arc, OnceLock};
+
+    #[pymodule_export]
+    use crate::call::Call;
+    #[pymodule_export]
+    use crate::logging::LogReader;
+    #[pymodule_export]
+    use crate::sandbox::SandboxServer;
+
+    /// Refuses a second interpreter in this process: classes and constants are kept once for all of it.
+    #[pymodule_init]
+    fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        static OWNER: OnceLock<usize> = OnceLock::new();
+        // Every interpreter has builtins of its own.
+        let interpreter = module.py().import("builtins")?.as_ptr() as usize;
+        if *OWNER.get_or_init(|| interpreter) == interpreter {
+            return Ok(());
+        }
+        Err(PyImportError::new_err(
+            "mailbearer is in use by another interpreter of this process and has no support for subinterpreters: \
+             use processes instead (with mod_wsgi: WSGIApplicationGroup %{GLOBAL})",
+        ))
+    }
 
     /// A handle of the core.
     #[pyclass(frozen)]
@@ -24,88 +51,89 @@ mod _mailbearer {
 
     /// A reader of events.
     #[pyclass(frozen)]
-    struct EventReader(Events);
+    struct EventReader(Arc<Events>);
 
     #[pyfunction]
-    fn open(py: Python<'_>, config: Data<Config>) -> PyResult<Handle> {
-        let opened = wait(py, Mailbearer::open(config.0))?;
-        opened.map(Handle).map_err(|error| raise(py, error))
+    fn open(config: Data<Config>) -> Call {
+        Call::object(async move { Mailbearer::open(config.0).await.map(Handle) })
+    }
+
+    impl Handle {
+        fn call<T: Serialize + Send + 'static, F>(&self, work: impl FnOnce(Mailbearer) -> F) -> Call
+        where
+            F: Future<Output = Result<T>> + Send + 'static,
+        {
+            Call::new(work(self.0.clone()))
+        }
+
+        fn quick<T: Serialize + Send + 'static, F>(
+            &self,
+            work: impl FnOnce(Mailbearer) -> F,
+        ) -> Call
+        where
+            F: Future<Output = Result<T>> + Send + 'static,
+        {
+            Call::quick(work(self.0.clone()))
+        }
     }
 
     #[pymethods]
     impl Handle {
-        fn close(&self, py: Python<'_>) -> PyResult<()> {
-            wait(py, self.0.close())?.map_err(|error| raise(py, error))
+        fn close(&self) -> Call {
+            self.call(|handle| async move { handle.close().await })
         }
 
-        fn add_account(
-            &self,
-            py: Python<'_>,
-            account: Data<NewAccount>,
-        ) -> PyResult<Data<Account>> {
-            let added = wait(py, self.0.add_account(account.0))?;
-            added.map(Data).map_err(|error| raise(py, error))
+        fn add_account(&self, account: Data<NewAccount>) -> Call {
+            self.call(|handle| async move { handle.add_account(account.0).await })
         }
 
-        fn accounts(&self, py: Python<'_>) -> PyResult<Data<Vec<Account>>> {
-            let accounts = wait(py, self.0.accounts())?;
-            accounts.map(Data).map_err(|error| raise(py, error))
+        fn accounts(&self) -> Call {
+            self.quick(|handle| async move { handle.accounts().await })
         }
 
-        fn remove_account(&self, py: Python<'_>, account: &str) -> PyResult<()> {
-            wait(py, self.0.remove_account(account))?.map_err(|error| raise(py, error))
+        fn remove_account(&self, account: String) -> Call {
+            self.call(|handle| async move { handle.remove_account(&account).await })
         }
 
-        fn begin_sign_in(
-            &self,
-            py: Python<'_>,
-            account: &str,
-            flow: Data<SignInFlow>,
-        ) -> PyResult<Data<SignInPrompt>> {
-            let prompt = wait(py, self.0.begin_sign_in(account, flow.0))?;
-            prompt.map(Data).map_err(|error| raise(py, error))
+        fn begin_sign_in(&self, account: String, flow: Data<SignInFlow>) -> Call {
+            self.call(|handle| async move { handle.begin_sign_in(&account, flow.0).await })
         }
 
-        fn finish_sign_in(
-            &self,
-            py: Python<'_>,
-            prompt: Data<SignInPrompt>,
-        ) -> PyResult<Data<TokenStatus>> {
-            let status = wait(py, self.0.finish_sign_in(&prompt.0))?;
-            status.map(Data).map_err(|error| raise(py, error))
+        fn finish_sign_in(&self, prompt: Data<SignInPrompt>) -> Call {
+            self.call(|handle| async move { handle.finish_sign_in(&prompt.0).await })
         }
 
-        fn access_token(
-            &self,
-            py: Python<'_>,
-            account: &str,
-        ) -> PyResult<Data<RevealedAccessToken>> {
-            let token = wait(py, self.0.revealed_access_token(account))?;
-            token.map(Data).map_err(|error| raise(py, error))
+        fn access_token(&self, account: String) -> Call {
+            self.quick(|handle| async move { handle.revealed_access_token(&account).await })
         }
 
-        fn token_status(&self, py: Python<'_>, account: &str) -> PyResult<Data<TokenStatus>> {
-            let status = wait(py, self.0.token_status(account))?;
-            status.map(Data).map_err(|error| raise(py, error))
+        /// What only Python has: a token in place of one that a server refused.
+        fn renew_access_token(&self, account: String, refused: String) -> Call {
+            self.call(|handle| async move {
+                let known = handle.access_token(&account).await?;
+                // Exposed to be compared with what the caller has in the clear already.
+                if *known.secret.expose() == refused {
+                    handle.access_token_after(&account, &known).await?;
+                }
+                handle.revealed_access_token(&account).await
+            })
         }
 
-        fn send(&self, py: Python<'_>, message: Data<Message>) -> PyResult<Data<Delivery>> {
-            let delivery = wait(py, self.0.send(message.0))?;
-            delivery.map(Data).map_err(|error| raise(py, error))
+        fn token_status(&self, account: String) -> Call {
+            self.quick(|handle| async move { handle.token_status(&account).await })
         }
 
-        fn send_raw(
-            &self,
-            py: Python<'_>,
-            envelope: Data<Envelope>,
-            mime: &[u8],
-        ) -> PyResult<Data<Delivery>> {
-            let delivery = wait(py, self.0.send_raw(envelope.0, mime.into()))?;
-            delivery.map(Data).map_err(|error| raise(py, error))
+        fn send(&self, message: Data<Message>) -> Call {
+            self.call(|handle| async move { handle.send(message.0).await })
+        }
+
+        fn send_raw(&self, envelope: Data<Envelope>, mime: &[u8]) -> Call {
+            let mime = mime.into();
+            self.call(|handle| async move { handle.send_raw(envelope.0, mime).await })
         }
 
         fn events(&self) -> EventReader {
-            EventReader(self.0.events())
+            EventReader(Arc::new(self.0.events()))
         }
 
         fn explain(&self, evidence: Data<Evidence>) -> Data<Vec<Diagnosis>> {
@@ -115,8 +143,37 @@ mod _mailbearer {
 
     #[pymethods]
     impl EventReader {
-        fn next(&self, py: Python<'_>) -> PyResult<Option<Data<Event>>> {
-            Ok(wait(py, self.0.next())?.map(Data))
+        fn next(&self) -> Call {
+            let events = self.0.clone();
+            Call::quick(async move { Ok(events.next().await) })
         }
+    }
+
+    /// Hands the log of the whole process to a new reader.
+    #[pyfunction]
+    fn read_log(py: Python<'_>, level: Data<LogLevel>) -> PyResult<LogReader> {
+        let (reader, sink) = logging::queue();
+        let forwarded = mailbearer::logging::forward(level.0, sink);
+        forwarded.map_err(|error| raise(py, error))?;
+        Ok(reader)
+    }
+
+    #[pyfunction]
+    fn stop_log() {
+        mailbearer::logging::stop();
+    }
+
+    #[pyfunction]
+    #[pyo3(signature = (random_seed=None))]
+    fn start_sandbox(py: Python<'_>, random_seed: Option<u64>) -> PyResult<SandboxServer> {
+        sandbox::start(py, random_seed)
+    }
+
+    /// A fault of ours, for the tests: only debug builds have it.
+    #[cfg(debug_assertions)]
+    #[pyfunction]
+    fn _panic() -> Call {
+        // Resumed rather than begun, to spare the log a backtrace.
+        Call::new(async { std::panic::resume_unwind(Box::new("as the test asks")) as Result<()> })
     }
 }

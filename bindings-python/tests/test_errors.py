@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 import pickle
 from typing import Callable
 
 import mailbearer as package
 import pytest
+from conftest import invoice
 from mailbearer import Mailbearer, MailbearerError, MisuseError, RejectedError, SignInError, _wire, errors
-from mailbearer.types import Problem, ProblemKind, RecipientVerdict, RetryAfter, RetryNever, Verdict
-from sandbox import Sandbox
+from mailbearer.types import (
+    GrantClientSecret,
+    Problem,
+    ProblemKind,
+    RecipientVerdict,
+    RetryAfter,
+    RetryNever,
+    Verdict,
+)
+from mailbearer.sandbox import Sandbox
 
 
 def problem(kind: ProblemKind) -> Problem:
@@ -31,7 +41,7 @@ def problem(kind: ProblemKind) -> Problem:
 
 @pytest.mark.parametrize("kind", ProblemKind)
 def test_there_is_a_class_for_each_kind(kind: ProblemKind) -> None:
-    error = errors._from_wire(_wire.encode(problem(kind)))
+    error = errors._from_wire(_wire.encode(Problem, problem(kind), "problem"))
     assert type(error).__name__.lower() == f"{kind.value}error".lower()
     assert getattr(package, type(error).__name__) is type(error)
     assert isinstance(error, MailbearerError) and type(error) is not MailbearerError
@@ -50,6 +60,8 @@ def test_pickling_and_copying_keep_the_problem(again: Callable[[MailbearerError]
         "send",
     )
     assert error.retry == RetryAfter(delay_ms=7)
+    assert error.answer == "550 no"
+    assert error.__notes__ == ["some-code: do this"]
     assert error.recipients[0].verdict is Verdict.REFUSED
 
 
@@ -70,9 +82,8 @@ def test_a_closed_handle_refuses_work() -> None:
 
 
 def test_verdicts_come_with_the_error(mailbearer: Mailbearer, sandbox: Sandbox) -> None:
-    mailbearer.add_account(sandbox.billing())
     with pytest.raises(RejectedError) as caught:
-        mailbearer.send(sandbox.invoice("gone@contoso.example"))
+        mailbearer.send(invoice("gone@contoso.example"))
     (recipient,) = caught.value.recipients
     assert recipient.verdict is Verdict.REFUSED
     assert recipient.reply is not None and recipient.reply.code == 550
@@ -81,9 +92,10 @@ def test_verdicts_come_with_the_error(mailbearer: Mailbearer, sandbox: Sandbox) 
 
 def test_a_wrong_secret_is_a_problem_that_does_not_show_it(mailbearer: Mailbearer, sandbox: Sandbox) -> None:
     secret = "a-secret-nobody-must-see"
-    mailbearer.add_account(sandbox.billing(client_secret=secret))
+    wrong = dataclasses.replace(sandbox.billing, name="wrong", grant=GrantClientSecret(client_secret=secret))
+    mailbearer.add_account(wrong)
     with pytest.raises(MailbearerError) as caught:
-        mailbearer.access_token("billing")
+        mailbearer.access_token("wrong")
     assert not isinstance(caught.value, (MisuseError, SignInError))
     assert secret not in repr(caught.value) + str(caught.value) + repr(caught.value.problem)
     assert caught.value.problem.answer is not None

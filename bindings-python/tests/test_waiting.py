@@ -9,28 +9,11 @@ import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Iterator
 
-import pytest
+from conftest import DEADLINE_S, elsewhere, invoice
 from mailbearer import Mailbearer, UnavailableError
 from mailbearer.types import TokenState
-from sandbox import Sandbox
-
-DEADLINE_S = 20.0
-"""Below the core's own limit of 30 seconds for an answer: a call that ends by that limit is too late."""
-
-
-@pytest.fixture
-def silent() -> Iterator[socket.socket]:
-    """A server that takes connections and never answers."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        server.settimeout(DEADLINE_S)
-        yield server
-
-
-def authority(server: socket.socket) -> str:
-    return f"http://127.0.0.1:{server.getsockname()[1]}"
-
+from mailbearer.sandbox import Sandbox
 
 def start(name: str, *arguments: object) -> subprocess.Popen[bytes]:
     """Starts a program of `child.py`."""
@@ -53,7 +36,7 @@ def output(child: subprocess.Popen[bytes]) -> str:
 
 def test_other_threads_go_on_while_a_call_waits(silent: socket.socket, sandbox: Sandbox) -> None:
     with Mailbearer() as mailbearer, ThreadPoolExecutor(1) as threads:
-        mailbearer.add_account(sandbox.billing(authority(silent)))
+        mailbearer.add_account(elsewhere(sandbox, silent))
         waiting = threads.submit(mailbearer.access_token, "billing")
         connection, _ = silent.accept()
         assert mailbearer.token_status("billing").state is TokenState.RENEWABLE
@@ -63,17 +46,16 @@ def test_other_threads_go_on_while_a_call_waits(silent: socket.socket, sandbox: 
 
 
 def test_many_threads_share_a_handle_and_one_request_for_a_token(mailbearer: Mailbearer, sandbox: Sandbox) -> None:
-    mailbearer.add_account(sandbox.billing())
     events = iter(mailbearer.events())
     with ThreadPoolExecutor(16) as threads:
         tokens = list(threads.map(lambda _: mailbearer.access_token("billing").token, range(64)))
     assert len(set(tokens)) == 1
-    mailbearer.send(sandbox.invoice())
+    mailbearer.send(invoice())
     assert [type(next(events)).__name__ for _ in range(2)] == ["EventTokenObtained", "EventMailAccepted"]
 
 
 def test_ctrl_c_ends_a_call_that_waits(silent: socket.socket, sandbox: Sandbox) -> None:
-    child = start("wait", sandbox.billing(authority(silent)))
+    child = start("wait", elsewhere(sandbox, silent))
     connection, _ = silent.accept()
     with connection:
         child.send_signal(signal.SIGINT)
@@ -81,7 +63,7 @@ def test_ctrl_c_ends_a_call_that_waits(silent: socket.socket, sandbox: Sandbox) 
 
 
 def test_a_forked_child_can_send(sandbox: Sandbox) -> None:
-    child = start("fork", sandbox.billing(), sandbox.invoice())
+    child = start("fork", sandbox.billing, invoice())
     shown = output(child)
     assert shown == "the child has sent\nthe parent has sent; the child ended with 0\n"
     assert len(sandbox.take_mails()) == 4

@@ -177,6 +177,22 @@ impl Mailbearer {
         token.map_err(|error| error.during("access_token"))
     }
 
+    /// A valid access token in place of one that a server refused before its end: renewed, unless that has happened
+    /// already. Errors as in [`Mailbearer::access_token`].
+    pub async fn access_token_after(
+        &self,
+        account: &str,
+        refused: &AccessToken,
+    ) -> Result<AccessToken> {
+        self.open_for("access_token")?;
+        let token = self
+            .engine
+            .tokens
+            .access_token(account, Some(refused))
+            .await;
+        token.map_err(|error| error.during("access_token"))
+    }
+
     /// [`Mailbearer::access_token`] in the clear, with the mailbox to name beside it, for other languages.
     pub async fn revealed_access_token(&self, account: &str) -> Result<RevealedAccessToken> {
         Ok(self.access_token(account).await?.reveal())

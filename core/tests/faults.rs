@@ -180,3 +180,17 @@ async fn what_happens_at_quit_changes_nothing() {
         );
     }
 }
+
+#[tokio::test]
+async fn a_token_that_another_client_saw_refused_is_replaced_once() {
+    let world = world().await;
+    let first = world.mailbearer.access_token(SERVICE).await.unwrap();
+    let mut later = Vec::new();
+    for _ in 0..2 {
+        let token = world.mailbearer.access_token_after(SERVICE, &first).await;
+        // Exposed to be compared.
+        later.push(token.unwrap().secret.expose().clone());
+    }
+    assert_ne!(&later[0], first.secret.expose());
+    assert_eq!(later[0], later[1]);
+}

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any, Sequence
+from typing import Any, Optional, Sequence
 
 from . import _wire
 from .types import Problem, ProblemKind, RecipientVerdict, Retry
 
 
 class MailbearerError(Exception):
-    """A failure with its cause and the next step. Its text is the problem's."""
+    """A failure with its cause and the next step. Its text is the problem's; a traceback shows code and fix as well."""
 
     def __init__(self, problem: Problem) -> None:
         super().__init__(problem.text)
         self.problem = problem
+        # Python 3.11 and newer show it below the traceback.
+        self.__notes__ = [f"{problem.code}: {problem.fix}"]
 
     def __reduce__(self) -> tuple[Any, ...]:
         return (type(self), (self.problem,))
@@ -42,6 +44,11 @@ class MailbearerError(Exception):
     def operation(self) -> str:
         """What Mailbearer was doing."""
         return self.problem.operation
+
+    @property
+    def answer(self) -> Optional[str]:
+        """The server's own words, where a server answered."""
+        return self.problem.answer
 
     @property
     def recipients(self) -> Sequence[RecipientVerdict]:

@@ -6,6 +6,8 @@ import dataclasses
 import enum
 from typing import ClassVar, Mapping, Optional, Sequence, Union
 
+from ._record import Record
+
 
 class Cloud(str, enum.Enum):
     """The Microsoft clouds, which share nothing: each has its own sign-in and mail hosts."""
@@ -218,8 +220,8 @@ class LogLevel(str, enum.Enum):
     """Everything."""
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Config:
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class Config(Record):
     """How a handle is opened. `Config::default()` keeps secrets in memory only."""
 
     vault: Optional[VaultSettings] = None
@@ -232,15 +234,15 @@ class Config:
     """How long each wait may take."""
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class VaultSettingsMemory:
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class VaultSettingsMemory(Record):
     """In this process only: everything is gone when the handle is closed."""
 
     _tag: ClassVar[str] = "memory"
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class VaultSettingsFile:
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class VaultSettingsFile(Record):
     """In one file, encrypted with a key made from a passphrase (Argon2id, XChaCha20-Poly1305)."""
 
     _tag: ClassVar[str] = "file"
@@ -256,8 +258,8 @@ VaultSettings = Union[VaultSettingsMemory, VaultSettingsFile]
 """Where accounts, secrets and tokens are kept."""
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class PassphraseText:
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class PassphraseText(Record):
     """Given by the program, for example after asking a person."""
 
     _tag: ClassVar[str] = "text"
@@ -266,8 +268,8 @@ class PassphraseText:
     """The passphrase."""
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class PassphraseEnvironment:
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class PassphraseEnvironment(Record):
     """From an environment variable."""
 
     _tag: ClassVar[str] = "environment"
@@ -276,8 +278,8 @@ class PassphraseEnvironment:
     """The variable's name."""
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class PassphraseFileDescriptor:
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class PassphraseFileDescriptor(Record):
     """From an open file descriptor, read to its end (Unix only)."""
 
     _tag: ClassVar[str] = "fileDescriptor"
@@ -286,8 +288,8 @@ class PassphraseFileDescriptor:
     """The descriptor's number."""
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class PassphraseKeyFile:
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class PassphraseKeyFile(Record):
     """From a file that only its owner can read, such as a mounted secret."""
 
     _tag: ClassVar[str] = "keyFile"
@@ -304,8 +306,8 @@ SecretText = str
 """A secret: taken in, never given back."""
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Timeouts:
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class Timeouts(Record):
     """How long each wait may take, in milliseconds. Every wait on a network has one of these limits."""
 
     connect_ms: int = 30000
@@ -321,8 +323,8 @@ class Timeouts:
     """One whole answer of an identity provider. Default [`TOKEN_MS`]."""
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class NewAccount:
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class NewAccount(Record):
     """Everything needed to send as one mailbox."""
 
     name: str
@@ -347,22 +349,22 @@ class NewAccount:
     """Values that replace the cloud's own."""
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class GrantAuthorizationCode:
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class GrantAuthorizationCode(Record):
     """A person signs in, in a browser with PKCE (RFC 8252) or with a device code; renewed with refresh tokens."""
 
     _tag: ClassVar[str] = "authorizationCode"
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class GrantDeviceCode:
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class GrantDeviceCode(Record):
     """The same, with a device code (RFC 8628) as what the command line offers first."""
 
     _tag: ClassVar[str] = "deviceCode"
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class GrantClientSecret:
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class GrantClientSecret(Record):
     """The application signs in as itself (RFC 6749 section 4.4)."""
 
     _tag: ClassVar[str] = "clientSecret"
@@ -371,8 +373,8 @@ class GrantClientSecret:
     """The secret's value, not its ID."""
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class GrantClientCertificate:
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class GrantClientCertificate(Record):
     """The application signs in as itself with a certificate (RFC 7523), signed PS256."""
 
     _tag: ClassVar[str] = "clientCertificate"
@@ -384,8 +386,8 @@ class GrantClientCertificate:
     """Its RSA key, as PEM text: PKCS#8 or PKCS#1, not encrypted. The vault encrypts it."""
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class GrantFederatedToken:
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class GrantFederatedToken(Record):
     """The application signs in with the token of an issuer it trusts: Kubernetes, GitHub Actions, any other."""
 
     _tag: ClassVar[str] = "federatedToken"
@@ -394,15 +396,15 @@ class GrantFederatedToken:
     """The file with that token, read anew for every request. Default: what the environment says (`AZURE_FEDERATED_TOKEN_FILE`, or GitHub Actions' own variables)."""
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class GrantManagedIdentity:
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class GrantManagedIdentity(Record):
     """The machine's own identity in Azure: a virtual machine, App Service, Container Apps, Azure Arc. A client id is given for a user-assigned identity only; the tenant may be empty."""
 
     _tag: ClassVar[str] = "managedIdentity"
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class GrantTokenCommand:
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class GrantTokenCommand(Record):
     """A command prints an access token, or JSON with `access_token` or `accessToken`. Client id and tenant may be empty."""
 
     _tag: ClassVar[str] = "tokenCommand"
@@ -415,8 +417,8 @@ Grant = Union[GrantAuthorizationCode, GrantDeviceCode, GrantClientSecret, GrantC
 """How tokens are obtained, with the secrets that takes."""
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class EndpointOverrides:
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class EndpointOverrides(Record):
     """Values that replace the cloud's own; a custom cloud has no others."""
 
     authority: Optional[str] = None
@@ -447,8 +449,8 @@ class EndpointOverrides:
     """Certificates to trust in addition to the system's, as PEM text: a sandbox, or a company's own authority."""
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Account:
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class Account(Record):
     """A stored account, without its secrets."""
 
     name: str
@@ -473,8 +475,8 @@ class Account:
     """The addresses, ports and scopes in force."""
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Endpoints:
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class Endpoints(Record):
     """The addresses, ports and scopes an account uses."""
 
     token_url: str
@@ -505,8 +507,8 @@ class Endpoints:
     """The settings in force, by their names in [`EndpointOverrides`], on which Microsoft's own sources disagree: override them if the server cannot be reached or refuses the token."""
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class SignInPrompt:
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class SignInPrompt(Record):
     """What to show the person. Holds no secret of ours: device code and PKCE verifier stay inside the handle."""
 
     id: str
@@ -531,8 +533,8 @@ class SignInPrompt:
     """Set it before finishing, where the browser runs on another machine: the address it ended at, which cannot be reached there. It holds the code, a secret, until the sign-in is finished."""
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class TokenStatus:
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class TokenStatus(Record):
     """The state of an account's tokens."""
 
     account: str
@@ -563,8 +565,8 @@ class TokenStatus:
     """Whether a refresh token is stored."""
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class RevealedAccessToken:
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class RevealedAccessToken(Record):
     """An access token in the clear, for other mail libraries. It is a secret: do not log or store it."""
 
     token: str = dataclasses.field(repr=False)
@@ -577,8 +579,8 @@ class RevealedAccessToken:
     """When it ends, in milliseconds since 1970-01-01T00:00:00Z."""
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Message:
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class Message(Record):
     """A mail to send."""
 
     account: str = ""
@@ -627,8 +629,8 @@ class Message:
     """`Date`, in milliseconds since 1970-01-01T00:00:00Z, up to the year 9999. Default: now."""
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Address:
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class Address(Record):
     """A mail address with an optional display name."""
 
     address: str
@@ -638,8 +640,8 @@ class Address:
     """The display name, in plain Unicode without line breaks."""
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Attachment:
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class Attachment(Record):
     """A file that travels with the mail."""
 
     name: Optional[str] = None
@@ -655,8 +657,8 @@ class Attachment:
     """The octets, or where they are."""
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class ContentData:
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class ContentData(Record):
     """In memory."""
 
     _tag: ClassVar[str] = "data"
@@ -665,8 +667,8 @@ class ContentData:
     """The octets."""
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class ContentFile:
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class ContentFile(Record):
     """In a file, read when the mail is sent."""
 
     _tag: ClassVar[str] = "file"
@@ -683,8 +685,8 @@ Bytes = bytes
 """Octets: raw bytes where the language has them, base64 text in JSON."""
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Header:
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class Header(Record):
     """One header field of your own."""
 
     name: str
@@ -694,8 +696,8 @@ class Header:
     """The field's value, in plain Unicode without line breaks; what is not plain ASCII is encoded (RFC 2047)."""
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class ListUnsubscribe:
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class ListUnsubscribe(Record):
     """How a recipient leaves the list (RFC 2369, RFC 8058). At least one of the two is needed."""
 
     url: Optional[str] = None
@@ -705,8 +707,8 @@ class ListUnsubscribe:
     """An address; a mail to it unsubscribes."""
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Envelope:
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class Envelope(Record):
     """Who a finished message is from and to, as SMTP sees it (RFC 5321 section 2.3.1)."""
 
     account: str
@@ -719,8 +721,8 @@ class Envelope:
     """`RCPT TO`, at least one."""
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Delivery:
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class Delivery(Record):
     """A mail that the server took for at least one recipient."""
 
     id: str
@@ -745,8 +747,8 @@ class Delivery:
     """How it got there."""
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class SmtpReply:
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class SmtpReply(Record):
     """A reply of an SMTP server (RFC 5321 section 4.2)."""
 
     code: int
@@ -759,8 +761,8 @@ class SmtpReply:
     """The text without codes; several lines are joined by a line feed."""
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class RecipientVerdict:
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class RecipientVerdict(Record):
     """The verdict on one recipient."""
 
     address: str
@@ -782,15 +784,15 @@ class RecipientVerdict:
     """Whether and when to try this recipient again."""
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class RetryNever:
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class RetryNever(Record):
     """Not before something has changed."""
 
     _tag: ClassVar[str] = "never"
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class RetryAfter:
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class RetryAfter(Record):
     """After this delay."""
 
     _tag: ClassVar[str] = "after"
@@ -799,8 +801,8 @@ class RetryAfter:
     """Milliseconds to wait, at least."""
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class RetryNow:
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class RetryNow(Record):
     """At once."""
 
     _tag: ClassVar[str] = "now"
@@ -810,8 +812,8 @@ Retry = Union[RetryNever, RetryAfter, RetryNow]
 """Whether and when the same call may be repeated."""
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Trail:
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class Trail(Record):
     """How a mail got to the server."""
 
     server: str
@@ -830,8 +832,8 @@ class Trail:
     """The steps taken, in order."""
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class TlsSession:
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class TlsSession(Record):
     """A TLS session."""
 
     version: str
@@ -841,8 +843,8 @@ class TlsSession:
     """The cipher suite by its IANA name."""
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class TokenUse:
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class TokenUse(Record):
     """The access token a mail was sent with."""
 
     origin: TokenOrigin
@@ -861,8 +863,8 @@ class TokenUse:
     """When it ends, in milliseconds since 1970-01-01T00:00:00Z."""
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Step:
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class Step(Record):
     """One step of a delivery and the time it took."""
 
     name: str
@@ -872,8 +874,8 @@ class Step:
     """How long it took, in microseconds."""
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class EventTokenObtained:
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class EventTokenObtained(Record):
     """An access token was obtained."""
 
     _tag: ClassVar[str] = "tokenObtained"
@@ -891,8 +893,8 @@ class EventTokenObtained:
     """When it ends, in milliseconds since 1970-01-01T00:00:00Z."""
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class EventTokenFailed:
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class EventTokenFailed(Record):
     """An access token could not be obtained."""
 
     _tag: ClassVar[str] = "tokenFailed"
@@ -907,8 +909,8 @@ class EventTokenFailed:
     """Why, and what to do."""
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class EventMailAccepted:
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class EventMailAccepted(Record):
     """The server took a mail for at least one recipient."""
 
     _tag: ClassVar[str] = "mailAccepted"
@@ -929,8 +931,8 @@ class EventMailAccepted:
     """How many recipients were not."""
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class EventMailFailed:
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class EventMailFailed(Record):
     """The server took a mail for nobody."""
 
     _tag: ClassVar[str] = "mailFailed"
@@ -948,8 +950,8 @@ class EventMailFailed:
     """Why, and what to do."""
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class EventMissed:
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class EventMissed(Record):
     """The reader was too slow, and the oldest events were dropped."""
 
     _tag: ClassVar[str] = "missed"
@@ -962,8 +964,8 @@ Event = Union[EventTokenObtained, EventTokenFailed, EventMailAccepted, EventMail
 """Something that happened in a handle."""
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Problem:
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class Problem(Record):
     """A failure with its cause and the next step.  Never holds a secret: texts are written by Mailbearer, and a server's words are kept without tokens."""
 
     kind: ProblemKind
@@ -991,8 +993,8 @@ class Problem:
     """The verdict on each recipient, where the server gave one."""
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Evidence:
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class Evidence(Record):
     """What a program or a person has seen of a failure.  Reading is tolerant: unknown members are skipped, and a value of `context` or `facts` that is no text becomes one."""
 
     evidence: Sequence[EvidenceItem] = ()
@@ -1005,8 +1007,8 @@ class Evidence:
     """What is known beyond the texts, such as `token.aud`."""
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class EvidenceItem:
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class EvidenceItem(Record):
     """One text that was seen."""
 
     kind: EvidenceKind = EvidenceKind.UNKNOWN
@@ -1016,8 +1018,8 @@ class EvidenceItem:
     """The text itself."""
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Diagnosis:
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class Diagnosis(Record):
     """One possible cause."""
 
     code: str
@@ -1042,8 +1044,8 @@ class Diagnosis:
     """The parts of the evidence that speak for it."""
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class LogRecord:
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class LogRecord(Record):
     """One record of the log. It holds no secret; above `debug`, it holds no address, subject or body either."""
 
     at_unix_ms: int

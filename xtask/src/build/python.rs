@@ -26,3 +26,14 @@ pub(crate) fn build(shell: &Shell, profile: Profile) -> Result<PathBuf> {
     .run()?;
     only_file(&wheels)
 }
+
+/// Writes the reference of the installed package into `target/python-reference`.
+pub(crate) fn reference(shell: &Shell) -> Result {
+    let (python, folder) = (python(), root().join("target/python-reference"));
+    fresh(&folder)?;
+    Ok(cmd!(
+        shell,
+        "{python} -m pdoc --output-directory {folder} mailbearer"
+    )
+    .run()?)
+}

@@ -75,9 +75,21 @@ fn read(source: &str) -> Result<Vec<Method>> {
 fn is_for_rust_only(function: &ImplItemFn) -> bool {
     let inputs = &function.sig.inputs;
     inputs.iter().any(|input| match input {
-        FnArg::Typed(typed) => named(&typed.ty).as_deref() == Some("Parts"),
+        FnArg::Typed(typed) => {
+            named(referred(&typed.ty)).is_some_and(|name| RUST_ONLY.contains(&name.as_str()))
+        }
         FnArg::Receiver(_) => false,
     })
+}
+
+const RUST_ONLY: &[&str] = &["Parts", "AccessToken"];
+
+/// The type behind a reference.
+fn referred(of: &Type) -> &Type {
+    match of {
+        Type::Reference(reference) => &reference.elem,
+        other => other,
+    }
 }
 
 /// A method that returns a secret in the clear stands for the one that does not: `revealed_access_token` is
@@ -212,6 +224,7 @@ mod tests {
             pub async fn open_with(config: Config, parts: Parts) -> Result<Self> { todo!() }
             /// A token.
             pub async fn access_token(&self, account: &str) -> Result<AccessToken> { todo!() }
+            pub async fn access_token_after(&self, account: &str, refused: &AccessToken) -> Result<AccessToken> { todo!() }
             /// For others.
             pub async fn revealed_access_token(&self, account: &str) -> Result<RevealedAccessToken> { todo!() }
             pub async fn send_raw(&self, envelope: Envelope, mime: Bytes) -> Result<()> { todo!() }

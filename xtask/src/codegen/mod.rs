@@ -4,6 +4,7 @@
 mod errors;
 pub(crate) mod handle;
 mod python;
+mod python_face;
 pub(crate) mod schema;
 mod swift;
 mod typescript;
@@ -15,13 +16,21 @@ use xshell::{Shell, cmd};
 
 /// Generates everything; with `check`, only compares and fails if a file is not fresh.
 pub(crate) fn run(shell: &Shell, check: bool) -> Result {
-    let types = types(shell)?;
+    let (types, methods) = (types(shell)?, handle::methods()?);
     let mut files = errors::pages(shell)?;
     for (path, text) in [
         ("bindings-node/types.d.ts", typescript::write(&types)),
         (
             "bindings-python/python/mailbearer/types.py",
             python::write(&types),
+        ),
+        (
+            "bindings-python/python/mailbearer/_handle.py",
+            python_face::write(&methods),
+        ),
+        (
+            "bindings-python/python/mailbearer/_mailbearer.pyi",
+            python_face::write_native(&methods),
         ),
         (
             "bindings-swift/Sources/Mailbearer/Types.swift",

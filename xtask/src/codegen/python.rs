@@ -27,6 +27,8 @@ from __future__ import annotations
 import dataclasses
 import enum
 from typing import ClassVar, Mapping, Optional, Sequence, Union
+
+from ._record import Record
 "#;
 
 fn declare(one: &Type) -> String {
@@ -76,7 +78,7 @@ fn variant_name(of: &str, tag: &str) -> String {
 
 fn declare_class(name: &str, doc: &str, fields: &[Field], tag: Option<&str>) -> String {
     let head = format!(
-        "@dataclasses.dataclass(frozen=True, kw_only=True)\nclass {name}:\n    \"\"\"{doc}\"\"\"\n"
+        "@dataclasses.dataclass(frozen=True, kw_only=True, eq=False, repr=False)\nclass {name}(Record):\n    \"\"\"{doc}\"\"\"\n"
     );
     let tag = tag.map(|tag| format!("\n    _tag: ClassVar[str] = \"{tag}\"\n"));
     let fields = fields.iter().map(declare_field);

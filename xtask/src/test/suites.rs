@@ -88,7 +88,7 @@ fn rust(_: &Shell) -> Result<Counts> {
     Ok(counts)
 }
 
-/// The Python package as it would be installed, and its types.
+/// The Python package as it would be installed, its types, and its reference.
 fn bindings_python(shell: &Shell) -> Result<Counts> {
     let (python, wheel) = (python(), build::python::build(shell, Profile::Dev)?);
     cmd!(
@@ -96,15 +96,25 @@ fn bindings_python(shell: &Shell) -> Result<Counts> {
         "{python} -m pip install --quiet --force-reinstall --no-deps --no-index {wheel}"
     )
     .run()?;
-    build_sandbox(shell)?;
-    let folder = root().join("bindings-python");
-    let in_folder = |module: &str| {
+    let run = |arguments: &[&str]| {
         let mut command = Command::new(&python);
-        command.args(["-m", module]).current_dir(&folder);
+        command
+            .arg("-m")
+            .args(arguments)
+            .current_dir(root().join("bindings-python"));
         command
     };
-    let mut counts = run_checked(in_folder("mypy").arg("--no-error-summary"))?;
-    counts += run_counted(in_folder("pytest").args(["--quiet", "-p", "no:cacheprovider"]))?;
+    let interpreter = python.to_string_lossy();
+    let mut counts = run_checked(&mut run(&["mypy", "--no-error-summary"]))?;
+    counts += run_checked(&mut run(&[
+        "mypy.stubtest",
+        "mailbearer._mailbearer",
+        "--allowlist",
+        "tests/stubtest-allowlist.txt",
+    ]))?;
+    counts += run_checked(&mut run(&["pyright", "--pythonpath", &interpreter]))?;
+    build::python::reference(shell)?;
+    counts += run_counted(&mut run(&["pytest", "--quiet", "-p", "no:cacheprovider"]))?;
     Ok(counts)
 }
 

@@ -1,0 +1,81 @@
+"""What a call costs on Python's side. Run it with a wheel of `cargo xtask build python` and the package `msal` installed:
+`python bindings-python/benches/cost.py`. Each figure is the best of five runs."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import sys
+import time
+import timeit
+from typing import Callable
+
+from mailbearer import AsyncMailbearer, Mailbearer, _wire
+from mailbearer.sandbox import Sandbox
+from mailbearer.types import Address, Message, RevealedAccessToken
+
+CALLS = 20_000
+RUNS = 5
+MAIL = Message(
+    account="billing", to=[Address(address="ada@fabrikam.example")], subject="Your invoice", text="It is due. " * 900
+)
+
+
+def main() -> None:
+    with Sandbox.start() as sandbox, Mailbearer() as mailbearer:
+        mailbearer.add_account(sandbox.billing)
+        mailbearer.access_token("billing")
+        in_thread(mailbearer)
+        asyncio.run(awaited(sandbox))
+    for module in ("mailbearer", "msal"):
+        show(f"import {module}", min(import_us(module) for _ in range(RUNS)))
+
+
+def in_thread(mailbearer: Mailbearer) -> None:
+    native = mailbearer._native
+    token = native.access_token("billing").wait()
+    show("access_token, cached, core included", best(lambda: mailbearer.access_token("billing")))
+    show("  of it the core, and its data as a dict", best(lambda: native.access_token("billing").wait()))
+    show("  of it the dataclass", best(lambda: _wire.decode(RevealedAccessToken, token)))
+    show("a 10 KB mail as data for the core", best(lambda: _wire.encode(Message, MAIL, "message")))
+    mailbearer.close()
+    show("a call that does nothing", best(mailbearer.close))
+
+
+async def awaited(sandbox: Sandbox) -> None:
+    async with AsyncMailbearer.open() as mailbearer:
+        await mailbearer.add_account(sandbox.billing)
+        await mailbearer.access_token("billing")
+        runs = []
+        for _ in range(RUNS):
+            started = time.perf_counter()
+            for _ in range(CALLS):
+                await mailbearer.access_token("billing")
+            runs.append((time.perf_counter() - started) / CALLS * 1e6)
+        show("access_token, cached, awaited, core included", min(runs))
+        runs = []
+        await mailbearer.close()
+        for _ in range(RUNS):
+            started = time.perf_counter()
+            for _ in range(CALLS // 10):
+                await mailbearer.close()
+            runs.append((time.perf_counter() - started) / (CALLS // 10) * 1e6)
+        show("a call that does nothing, awaited by way of the core's threads", min(runs))
+
+
+def best(call: Callable[[], object]) -> float:
+    return min(timeit.repeat(call, number=CALLS, repeat=RUNS)) / CALLS * 1e6
+
+
+def import_us(module: str) -> float:
+    command = [sys.executable, "-X", "importtime", "-c", f"import {module}"]
+    last = subprocess.run(command, capture_output=True, text=True, check=True).stderr.splitlines()[-1]
+    return float(last.split("|")[1])
+
+
+def show(what: str, us: float) -> None:
+    print(f"{what:<64}{us:>12.1f} us")
+
+
+if __name__ == "__main__":
+    main()
