@@ -3,6 +3,7 @@
 
 mod errors;
 pub(crate) mod handle;
+mod node;
 mod python;
 pub(crate) mod schema;
 mod swift;
@@ -16,8 +17,14 @@ use xshell::{Shell, cmd};
 /// Generates everything; with `check`, only compares and fails if a file is not fresh.
 pub(crate) fn run(shell: &Shell, check: bool) -> Result {
     let types = types(shell)?;
+    let methods = handle::methods()?;
     let mut files = errors::pages(shell)?;
     for (path, text) in [
+        ("bindings-node/handle.js", node::write_class(&methods)),
+        (
+            "bindings-node/handle.d.ts",
+            node::write_declarations(&methods),
+        ),
         ("bindings-node/types.d.ts", typescript::write(&types)),
         (
             "bindings-python/python/mailbearer/types.py",
