@@ -2,8 +2,8 @@
 
 /// <reference lib="esnext.disposable" />
 
-import type { Account, Config, Delivery, Diagnosis, Envelope, Event, Evidence, NewAccount, RevealedAccessToken, SignInFlow, SignInPrompt, TokenStatus } from './types';
-import type { AnyBytes, CallOptions, MessageInput } from './input';
+import type { Account, Config, Delivery, Diagnosis, Envelope, Evidence, NewAccount, RevealedAccessToken, SignInFlow, SignInPrompt, TokenStatus } from './types';
+import type { AnyBytes, CallOptions, EventIterator, MessageInput } from './input';
 
 /**
  * A handle on everything Mailbearer does. No method blocks the event loop; every promise rejects with a
@@ -79,7 +79,7 @@ export class Mailbearer {
   /**
    * A reader of everything that happens in this handle from now on.
    */
-  events(options?: CallOptions): AsyncGenerator<Event, void, void>;
+  events(options?: CallOptions): EventIterator;
 
   /**
    * The possible causes of a failure seen anywhere, best first; empty when nothing fits. Asks no server.

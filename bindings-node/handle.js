@@ -47,11 +47,11 @@ class Mailbearer {
   }
 
   async send(message, options) {
-    return await call(this.#handle, 'send', [await prepareMessage(message)], options);
+    return await call(this.#handle, 'send', [await prepareMessage(message, options)], options);
   }
 
   async sendRaw(envelope, mime, options) {
-    return await call(this.#handle, 'sendRaw', [envelope, await prepareBytes(mime)], options);
+    return await call(this.#handle, 'sendRaw', [envelope, await prepareBytes(mime, options)], options);
   }
 
   events(options) {

@@ -1,22 +1,28 @@
 // What calls take beside the core's own types: JavaScript's forms of octets, streams and cancellation.
 
-import type { Attachment, Content, Message } from './types';
+/// <reference lib="esnext.disposable" />
 
-/** Octets in any of JavaScript's forms, or text, which is taken as base64. */
-export type AnyBytes = ArrayBufferView | ArrayBuffer | string;
+import type { Attachment, Content, Event, Message } from './types';
 
-/**
- * What an attachment is made of: octets, a `file:` URL, a `Blob`, a `Readable` or any other asynchronous iterable of
- * octets or text (as UTF-8), or the core's own form.
- */
+/** Octets in any of JavaScript's forms, a `Blob` or a stream of them, or text, which is taken as base64. */
+export type AnyBytes = ArrayBufferView | ArrayBuffer | BlobLike | OctetStream | string;
+
+/** A `Blob`, in the words that every version of its declaration shares. */
+export interface BlobLike {
+  readonly size: number;
+  arrayBuffer(): Promise<ArrayBuffer>;
+}
+
+/** A `Readable` or any other asynchronous iterable of octets or text (sent as UTF-8). It is read to its end. */
+export type OctetStream = AsyncIterable<ArrayBufferView | ArrayBuffer | string>;
+
+/** What an attachment is made of: octets, a `Blob`, a stream, a `file:` URL, or the core's own form. */
 export type AttachmentSource =
   | Content
   | { type: 'data'; data: AnyBytes }
-  | ArrayBufferView
-  | ArrayBuffer
-  | { readonly href: string }
-  | { arrayBuffer(): Promise<ArrayBuffer> }
-  | AsyncIterable<ArrayBufferView | string>;
+  | { type: 'file'; path: { readonly href: string } }
+  | Exclude<AnyBytes, string>
+  | { readonly href: string };
 
 /** An {@link Attachment} with content of any kind. */
 export type AttachmentInput = Omit<Attachment, 'content'> & { content: AttachmentSource };
@@ -36,4 +42,14 @@ export interface CallSignal {
   readonly reason?: any;
   addEventListener(type: 'abort', listener: (event: any) => void, options?: any): void;
   removeEventListener(type: 'abort', listener: (event: any) => void): void;
+}
+
+/**
+ * What happens, event by event, from the moment it was asked for. It ends when the handle is closed, or when it is left
+ * (`break`, `return()`). Only a wait for the next event keeps the process alive. A reader that is too slow gets an event
+ * of type `missed`.
+ */
+export interface EventIterator extends AsyncIterableIterator<Event> {
+  return(): Promise<IteratorResult<Event>>;
+  [Symbol.asyncDispose](): Promise<void>;
 }

@@ -18,12 +18,14 @@ export interface SentMessageInfo {
 
 /**
  * A transport for `nodemailer.createTransport`: nodemailer builds the mail, Mailbearer signs in and sends it. Errors are
- * `MailbearerError`s that carry nodemailer's `responseCode`, `response` and `rejected`, too. Closing the transport leaves
- * the handle open.
+ * `MailbearerError`s that carry nodemailer's `responseCode`, `response` and `rejected`, too. A mail's `signal` ends its
+ * sending. `verify` obtains an access token, and does not connect to the mail server. Closing the transport leaves the
+ * handle open. Options of SMTP (`dsn`, `auth`, `tls`, pooling, a proxy) have no meaning here.
  */
 export function mailbearerTransport(options: { mailbearer: Mailbearer; account: string }): {
   name: string;
   version: string;
+  supportsAbortSignal: true;
   send(mail: any, callback: (error: Error | null, info?: SentMessageInfo) => void): void;
   verify(callback?: (error: Error | null, ready?: true) => void): Promise<true> | void;
   isIdle(): boolean;

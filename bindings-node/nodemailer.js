@@ -2,6 +2,7 @@
 
 'use strict';
 
+const { buffer } = require('node:stream/consumers');
 const { version } = require('./package.json');
 const { MailbearerError } = require('./errors.js');
 
@@ -10,13 +11,15 @@ function mailbearerTransport({ mailbearer, account }) {
   return {
     name: 'Mailbearer',
     version,
-    send(mail, callback) {
-      send(mailbearer, account, mail.message).then((info) => callback(null, info), (error) => callback(inItsWords(error)));
+    supportsAbortSignal: true,
+    send({ message, data }, callback) {
+      const sent = send(mailbearer, account, message, { signal: data?.signal });
+      sent.then((info) => callback(null, info), (error) => callback(inItsWords(error)));
     },
     verify(callback) {
       const verified = mailbearer.accessToken(account).then(() => true);
       if (!callback) return verified;
-      return void verified.then((ready) => callback(null, ready), callback);
+      verified.then((ready) => callback(null, ready), callback);
     },
     isIdle: () => true,
     close() {}, // the handle is the program's own
@@ -35,11 +38,11 @@ function mailbearerAuth({ mailbearer, account, user }) {
   };
 }
 
-async function send(mailbearer, account, message) {
+async function send(mailbearer, account, message, options) {
   const envelope = message.getEnvelope();
-  const mime = await read(message.createReadStream());
+  const mime = await buffer(message.createReadStream());
   const sender = envelope.from || undefined;
-  const delivery = await mailbearer.sendRaw({ account, sender, recipients: envelope.to }, mime);
+  const delivery = await mailbearer.sendRaw({ account, sender, recipients: envelope.to }, mime, options);
   const { code, enhancedStatus, text } = delivery.reply;
   return {
     envelope,
@@ -74,12 +77,6 @@ function inItsWords(error) {
   if (responseCode) error.responseCode = responseCode;
   error.response = first?.reply.text ?? error.answer;
   return Object.assign(error, sorted(error.recipients));
-}
-
-async function read(stream) {
-  const chunks = [];
-  for await (const chunk of stream) chunks.push(chunk);
-  return Buffer.concat(chunks);
 }
 
 module.exports = { mailbearerAuth, mailbearerTransport };

@@ -5,6 +5,9 @@
 const { readFile } = require('node:fs/promises');
 const native = require('./native.js');
 
+/** Those that run: their files are removed even when the process ends without having stopped them. */
+const running = new Set();
+
 class Sandbox {
   #handle;
 
@@ -12,6 +15,7 @@ class Sandbox {
   static async start({ randomSeed } = {}) {
     const sandbox = new Sandbox();
     sandbox.#handle = await native.startSandbox(randomSeed);
+    running.add(sandbox.#handle);
     const facts = await sandbox.call('GET', '');
     const endpoints = {
       authority: facts.identity_url,
@@ -64,6 +68,7 @@ class Sandbox {
 
   async call(method, path, body) {
     const headers = { 'content-type': 'application/json', connection: 'close' };
+    if (!running.has(this.#handle)) throw new Error(`the sandbox has been stopped: ${method} ${path}`);
     const url = this.#handle.controlUrl + path;
     const response = await fetch(url, { method, headers, body: body && JSON.stringify(body) });
     const answer = await response.text();
@@ -72,6 +77,7 @@ class Sandbox {
   }
 
   async stop() {
+    running.delete(this.#handle);
     await this.#handle.stop();
   }
 
@@ -79,5 +85,7 @@ class Sandbox {
     await this.stop();
   }
 }
+
+process.on('exit', () => running.forEach((handle) => handle.abandon()));
 
 module.exports = { Sandbox };

@@ -40,4 +40,12 @@ impl SandboxHandle {
             sandbox.shutdown().await;
         }
     }
+
+    /// Removes its files without waiting for its tasks, for a process that ends at once.
+    #[napi]
+    pub fn abandon(&self) {
+        if let Ok(mut sandbox) = self.sandbox.try_lock() {
+            sandbox.take();
+        }
+    }
 }

@@ -113,6 +113,43 @@ describe('sending', () => {
     });
   }
 
+  for (const [form, mime] of [
+    ['a Blob', (octets) => new Blob([octets])],
+    ['a stream', (octets) => Readable.from([octets.subarray(0, 9), octets.subarray(9)])],
+    ['a web stream', (octets) => new Blob([octets]).stream()],
+  ]) {
+    test(`sends finished octets from ${form}`, async () => {
+      await mailbearer.addAccount(sandbox.billing);
+      const octets = Buffer.from(`From: ${sandbox.billing.mailbox}\r\nSubject: raw\r\n\r\nas it is\r\n`);
+      await mailbearer.sendRaw({ account: 'billing', recipients: [sandbox.facts.bob.address] }, mime(octets));
+      const [mail] = await sandbox.takeMails();
+      assert.deepEqual(mail.mime, octets);
+    });
+  }
+
+  test('a stream is destroyed when the signal aborts', async () => {
+    await mailbearer.addAccount(sandbox.billing);
+    const controller = new AbortController();
+    const content = new Readable({ read() { controller.abort(); } }); // it never gives anything
+    const sent = mailbearer.send(invoice({ attachments: [{ name: 'x', content }] }), { signal: controller.signal });
+    await assert.rejects(sent, { name: 'AbortError' });
+    assert.ok(content.destroyed);
+  });
+
+  for (const [what, content] of [
+    ['a stream that has been read', async () => { const stream = Readable.from(['x']); await stream.toArray(); return stream; }],
+    ['a stream of objects', async () => Readable.from([{ x: 1 }])],
+    ['a URL of another kind', async () => new URL('https://contoso.example/invoice.pdf')],
+    ['a path that leads nowhere', async () => ({ type: 'file', path: '/nowhere/invoice.pdf' })],
+  ]) {
+    test(`refuses ${what}`, async () => {
+      await mailbearer.addAccount(sandbox.billing);
+      const attachments = [{ name: 'x', content: await content() }];
+      await assert.rejects(mailbearer.send(invoice({ attachments })), { kind: 'rejected', code: 'attachment-unreadable' });
+      assert.deepEqual(await sandbox.takeMails(), []);
+    });
+  }
+
   test('a stream that breaks rejects and sends nothing', async () => {
     await mailbearer.addAccount(sandbox.billing);
     const content = new Readable({ read() { this.destroy(new Error('the disk is gone')); } });
@@ -181,9 +218,12 @@ describe('errors', () => {
     ['a wrong type', () => mailbearer.send(invoice({ subject: 7 })), /subject: .*expected a string/],
     ['a wrong type deep inside', () => mailbearer.send(invoice({ to: [{ address: 'a@b.example' }, { address: 7 }] })), /to\[1\]\.address/],
     ['a missing field', () => mailbearer.addAccount({ name: 'x' }), /missing field `mailbox`/],
-    ['a function', () => mailbearer.send(invoice({ subject: () => 'x' })), /Function/],
+    ['a function', () => mailbearer.send(invoice({ subject: () => 'x' })), /subject: a function/],
     ['an object that contains itself', () => mailbearer.send(invoice({ custom: circular })), /contains itself/],
     ['an object without end', () => mailbearer.explain({ context: { x: deep(5000) } }), /nested/],
+    ['a wrong type beside octets', () => mailbearer.send(invoice({ subject: 7, attachments: [{ name: 'x', content: Buffer.from('x') }] })), /subject: invalid type: integer, expected a string/],
+    ['a signal that is none', () => mailbearer.accounts({ signal: 7 }), /AbortSignal/],
+    ['a chunk that is no octets', () => mailbearer.sendRaw({ account: 'x', recipients: [] }, [{}]), /invalid type: map, expected/],
     ['a name that is none', () => mailbearer.tokenStatus(7), /expected a string/],
     ['no name at all', () => mailbearer.tokenStatus(), /expected a string/],
     ['nothing', () => mailbearer.send(), /expected struct Message/],
@@ -194,6 +234,21 @@ describe('errors', () => {
       const expectation = { name: 'MailbearerError', kind: 'misuse', code: 'argument-invalid', message: expected };
       await assert.rejects(async () => call(), expectation);
       assert.deepEqual(await sandbox.takeMails(), []);
+    });
+  }
+
+  const misplaced = 'a-secret-in-the-wrong-place';
+  for (const [where, call] of [
+    ['a grant', () => mailbearer.addAccount({ ...sandbox.billing, grant: misplaced })],
+    ['a passphrase', () => Mailbearer.open({ vault: { type: 'file', path: 'x', passphrase: misplaced } })],
+    ['a configuration', () => Mailbearer.open(misplaced)],
+    ['a number', () => mailbearer.addAccount({ ...sandbox.billing, grant: { type: 'clientSecret', clientSecret: 20261125 } })],
+  ]) {
+    test(`do not repeat what was given in the place of ${where}`, async () => {
+      const error = await call().catch((caught) => caught);
+      assert.equal(error.code, 'argument-invalid');
+      assert.doesNotMatch(inspect(error, { depth: null, showHidden: true }).split('\n    at ')[0], /wrong-place|20261125/);
+      assert.doesNotMatch(JSON.stringify(error.problem), /wrong-place|20261125/);
     });
   }
 
@@ -226,6 +281,13 @@ describe('events', () => {
   test('end a wait that had begun before the handle was closed', async () => {
     const next = mailbearer.events().next();
     await mailbearer.close();
+    assert.deepEqual(await next, { value: undefined, done: true });
+  });
+
+  test('end a wait when they are left', async () => {
+    const events = mailbearer.events();
+    const next = events.next();
+    await events.return();
     assert.deepEqual(await next, { value: undefined, done: true });
   });
 

@@ -84,8 +84,8 @@ fn waits(method: &Method) -> bool {
 fn prepared(parameter: &Parameter) -> String {
     let name = camel_case(&parameter.name);
     match &parameter.of {
-        Value::Bytes => format!("await prepareBytes({name})"),
-        Value::Named(of) if of == "Message" => format!("await prepareMessage({name})"),
+        Value::Bytes => format!("await prepareBytes({name}, options)"),
+        Value::Named(of) if of == "Message" => format!("await prepareMessage({name}, options)"),
         _ => name,
     }
 }
@@ -107,7 +107,7 @@ pub(super) fn write_declarations(methods: &[Method]) -> String {
         "/// <reference lib=\"esnext.disposable\" />".to_owned(),
         String::new(),
         format!("import type {{ {} }} from './types';", imports(methods)),
-        "import type { AnyBytes, CallOptions, MessageInput } from './input';".to_owned(),
+        "import type { AnyBytes, CallOptions, EventIterator, MessageInput } from './input';".to_owned(),
         String::new(),
         "/**".to_owned(),
         " * A handle on everything Mailbearer does. No method blocks the event loop; every promise rejects with a".to_owned(),
@@ -152,7 +152,7 @@ fn declare(method: &Method) -> String {
         parameters.push("options?: CallOptions".to_owned());
     }
     let returns = match (&method.returns, method.is_async) {
-        (Value::Events, _) => "AsyncGenerator<Event, void, void>".to_owned(),
+        (Value::Events, _) => "EventIterator".to_owned(),
         (of, true) => format!("Promise<{}>", given(of)),
         (of, false) => given(of),
     };
@@ -191,7 +191,6 @@ fn imports(methods: &[Method]) -> String {
         .filter_map(|of| match of {
             Value::Named(of) if of == "Message" => None,
             Value::Named(of) | Value::List(of) => Some(of.as_str()),
-            Value::Events => Some("Event"),
             _ => None,
         })
         .collect();
