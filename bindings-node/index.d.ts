@@ -1,81 +1,10 @@
-// The face of the package. The types of what goes in and out are generated, in `types.d.ts`.
+// The face of the package. What goes in and out is generated: the types in `types.d.ts`, the handle in `handle.d.ts`.
 
-import type {
-  Account,
-  Bytes,
-  Config,
-  Delivery,
-  Diagnosis,
-  Envelope,
-  Event,
-  Evidence,
-  Message,
-  NewAccount,
-  Problem,
-  ProblemKind,
-  RecipientVerdict,
-  RevealedAccessToken,
-  Retry,
-  SignInFlow,
-  SignInPrompt,
-  TokenStatus,
-} from './types';
+import type { LogLevel, LogRecord, Problem, ProblemKind, RecipientVerdict, Retry } from './types';
 
 export type * from './types';
-
-/**
- * A handle on everything Mailbearer does. No method blocks the event loop; every promise rejects with a
- * {@link MailbearerError}, or with a plain `Error` when a value does not have the type asked for.
- */
-export class Mailbearer {
-  private constructor();
-
-  /** Opens a handle. Kinds of errors: `config`, `storage`. */
-  static open(config?: Config): Promise<Mailbearer>;
-
-  /** Waits for the deliveries in flight, refuses new work, and ends the iterators of events. May be called twice. */
-  close(): Promise<void>;
-
-  /** Validates and stores an account. */
-  addAccount(account: NewAccount): Promise<Account>;
-
-  /** All accounts, by name. */
-  accounts(): Promise<Array<Account>>;
-
-  /** Removes an account with its secrets and tokens. */
-  removeAccount(account: string): Promise<void>;
-
-  /** Begins a person's sign-in and resolves to what to show them. */
-  beginSignIn(account: string, flow?: SignInFlow): Promise<SignInPrompt>;
-
-  /** Waits until the person has signed in, has declined, or the code has ended. */
-  finishSignIn(prompt: SignInPrompt): Promise<TokenStatus>;
-
-  /** A valid access token, for other mail libraries. It is a secret. */
-  accessToken(account: string): Promise<RevealedAccessToken>;
-
-  /** What is known of an account's tokens; asks no server. */
-  tokenStatus(account: string): Promise<TokenStatus>;
-
-  /**
-   * Sends a mail and waits for the verdict on each recipient.
-   *
-   * Resolves when the server took it for at least one; otherwise the error holds the verdicts.
-   */
-  send(message: Message): Promise<Delivery>;
-
-  /** Sends a finished message (RFC 5322) as it is, but for line ends. Text is taken as base64. */
-  sendRaw(envelope: Envelope, mime: Bytes): Promise<Delivery>;
-
-  /**
-   * Everything that happens from now on. Ends when the handle is closed; until then, a wait for the next event keeps
-   * the process alive.
-   */
-  events(): AsyncGenerator<Event, void, void>;
-
-  /** The possible causes of a failure seen anywhere, best first. Asks no server. */
-  explain(evidence: Evidence): Array<Diagnosis>;
-}
+export type * from './input';
+export { Mailbearer } from './handle';
 
 /** A failure with its cause and the next step. Its message is the problem's text. */
 export class MailbearerError extends Error {
@@ -96,6 +25,14 @@ export class MailbearerError extends Error {
   readonly answer?: string | null;
   /** The verdict on each recipient, where the server gave one. */
   readonly recipients: Array<RecipientVerdict>;
-  /** All of it, as plain data. */
+  /** All of it, as plain data: what to pass on to another thread, which takes no fields of an error. */
   readonly problem: Problem;
 }
+
+/**
+ * Hands every record of the log of `level` (default `info`) and above to `listener`, in place of an earlier one; with
+ * `null`, to nobody. There is one listener in a process, whichever thread set it. It is called on the event loop, is
+ * not waited for, and keeps no process alive; what it throws is an uncaught exception. Records hold no secret, and
+ * above `debug` no address. Throws a {@link MailbearerError} of kind `misuse` for arguments that are none.
+ */
+export function setLogger(listener: ((record: LogRecord) => void) | null, options?: { level?: LogLevel }): void;

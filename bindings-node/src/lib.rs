@@ -1,5 +1,5 @@
-//! The native module of the Node package: each method of the handle in a line, data in and data out.
-//! What people see is in `index.js`; this module only converts, and waits on threads of its own.
+//! The native module of the Node package: each method of the handle in three lines, data in and data out.
+//! What people see is in `index.js` and `handle.js`; this module only converts, and waits on threads of its own.
 
 #![expect(unreachable_pub, reason = "napi's macro takes public methods only")]
 #![cfg_attr(
@@ -7,9 +7,13 @@
     allow(dead_code, reason = "napi's macro registers nothing in a test")
 )]
 
+mod cancellation;
 mod data;
+mod log;
 mod outcome;
+mod sandbox;
 
+use cancellation::Cancel;
 use data::Data;
 use mailbearer::model::RevealedAccessToken;
 use mailbearer::{
@@ -18,85 +22,87 @@ use mailbearer::{
 };
 use napi_derive::napi;
 use outcome::Outcome;
-use tokio::sync::watch;
 
 /// A handle of the core.
 #[napi]
-struct Handle {
-    core: Mailbearer,
-    closed: watch::Sender<bool>,
-}
+struct Handle(Mailbearer);
 
-/// A reader of events, which ends when its handle is closed.
+/// A reader of events.
 #[napi]
-struct EventReader {
-    events: Events,
-    closed: watch::Receiver<bool>,
-}
+struct EventReader(Events);
 
 #[napi]
-async fn open(config: Data<Config>) -> Outcome<Handle> {
-    let opened = Mailbearer::open(config.0).await;
-    let handle = |core| Handle {
-        core,
-        closed: watch::Sender::new(false),
-    };
-    opened.map(handle).into()
+async fn open(config: Data<Config>, cancel: Cancel) -> Outcome<Handle> {
+    let open = async { Mailbearer::open(config.0).await.map(Handle) };
+    cancel.run_for(open).await
 }
 
 #[napi]
 impl Handle {
     #[napi]
-    pub async fn close(&self) -> Outcome<()> {
-        let closed = self.core.close().await;
-        self.closed.send_replace(true);
-        closed.into()
+    pub async fn close(&self, cancel: Cancel) -> Outcome<Data<()>> {
+        cancel.run(self.0.close()).await
     }
 
     #[napi]
-    pub async fn add_account(&self, account: Data<NewAccount>) -> Outcome<Data<Account>> {
-        self.core.add_account(account.0).await.map(Data).into()
+    pub async fn add_account(
+        &self,
+        account: Data<NewAccount>,
+        cancel: Cancel,
+    ) -> Outcome<Data<Account>> {
+        cancel.run(self.0.add_account(account.0)).await
     }
 
     #[napi]
-    pub async fn accounts(&self) -> Outcome<Data<Vec<Account>>> {
-        self.core.accounts().await.map(Data).into()
+    pub async fn accounts(&self, cancel: Cancel) -> Outcome<Data<Vec<Account>>> {
+        cancel.run(self.0.accounts()).await
     }
 
     #[napi]
-    pub async fn remove_account(&self, account: String) -> Outcome<()> {
-        self.core.remove_account(&account).await.into()
+    pub async fn remove_account(&self, account: Data<String>, cancel: Cancel) -> Outcome<Data<()>> {
+        cancel.run(self.0.remove_account(&account.0)).await
     }
 
     #[napi]
     pub async fn begin_sign_in(
         &self,
-        account: String,
+        account: Data<String>,
         flow: Data<SignInFlow>,
+        cancel: Cancel,
     ) -> Outcome<Data<SignInPrompt>> {
-        let prompt = self.core.begin_sign_in(&account, flow.0).await;
-        prompt.map(Data).into()
+        cancel.run(self.0.begin_sign_in(&account.0, flow.0)).await
     }
 
     #[napi]
-    pub async fn finish_sign_in(&self, prompt: Data<SignInPrompt>) -> Outcome<Data<TokenStatus>> {
-        self.core.finish_sign_in(&prompt.0).await.map(Data).into()
+    pub async fn finish_sign_in(
+        &self,
+        prompt: Data<SignInPrompt>,
+        cancel: Cancel,
+    ) -> Outcome<Data<TokenStatus>> {
+        cancel.run(self.0.finish_sign_in(&prompt.0)).await
     }
 
     #[napi]
-    pub async fn access_token(&self, account: String) -> Outcome<Data<RevealedAccessToken>> {
-        let token = self.core.revealed_access_token(&account).await;
-        token.map(Data).into()
+    pub async fn access_token(
+        &self,
+        account: Data<String>,
+        cancel: Cancel,
+    ) -> Outcome<Data<RevealedAccessToken>> {
+        cancel.run(self.0.revealed_access_token(&account.0)).await
     }
 
     #[napi]
-    pub async fn token_status(&self, account: String) -> Outcome<Data<TokenStatus>> {
-        self.core.token_status(&account).await.map(Data).into()
+    pub async fn token_status(
+        &self,
+        account: Data<String>,
+        cancel: Cancel,
+    ) -> Outcome<Data<TokenStatus>> {
+        cancel.run(self.0.token_status(&account.0)).await
     }
 
     #[napi]
-    pub async fn send(&self, message: Data<Message>) -> Outcome<Data<Delivery>> {
-        self.core.send(message.0).await.map(Data).into()
+    pub async fn send(&self, message: Data<Message>, cancel: Cancel) -> Outcome<Data<Delivery>> {
+        cancel.run(self.0.send(message.0)).await
     }
 
     #[napi]
@@ -104,34 +110,35 @@ impl Handle {
         &self,
         envelope: Data<Envelope>,
         mime: Data<Bytes>,
+        cancel: Cancel,
     ) -> Outcome<Data<Delivery>> {
-        let delivery = self.core.send_raw(envelope.0, mime.0).await;
-        delivery.map(Data).into()
+        cancel.run(self.0.send_raw(envelope.0, mime.0)).await
     }
 
     #[napi]
     pub fn events(&self) -> EventReader {
-        EventReader {
-            events: self.core.events(),
-            closed: self.closed.subscribe(),
-        }
+        EventReader(self.0.events())
     }
 
     #[napi]
     pub fn explain(&self, evidence: Data<Evidence>) -> Data<Vec<Diagnosis>> {
-        Data(self.core.explain(&evidence.0))
+        Data(self.0.explain(&evidence.0))
+    }
+
+    /// Not a method of the handle: what becomes of a fault of ours, for the tests.
+    #[cfg(debug_assertions)]
+    #[napi]
+    pub async fn panic_for_tests(&self, cancel: Cancel) -> Outcome<Data<()>> {
+        cancel
+            .run(async { std::panic::resume_unwind(Box::new("as the test asks")) })
+            .await
     }
 }
 
 #[napi]
 impl EventReader {
     #[napi]
-    pub async fn next(&self) -> Data<Option<Event>> {
-        let mut closed = self.closed.clone();
-        Data(tokio::select! {
-            biased; // what happened before the end is still handed out
-            event = self.events.next() => event,
-            _ = closed.wait_for(|closed| *closed) => None,
-        })
+    pub async fn next(&self, cancel: Cancel) -> Outcome<Data<Option<Event>>> {
+        cancel.run(async { Ok(self.0.next().await) }).await
     }
 }

@@ -5,10 +5,11 @@ use mailbearer::{Problem, Result};
 use napi::bindgen_prelude::{Object, ToNapiValue};
 use napi::{Env, JsValue as _, sys};
 
-/// `{ value }` or `{ problem }`.
+/// `{ value }`, `{ problem }` or `{ cancelled: true }`.
 pub(crate) enum Outcome<T> {
     Value(T),
     Problem(Problem),
+    Cancelled,
 }
 
 impl<T> From<Result<T>> for Outcome<T> {
@@ -27,6 +28,7 @@ impl<T: ToNapiValue> ToNapiValue for Outcome<T> {
         match outcome {
             Self::Value(value) => object.set("value", value)?,
             Self::Problem(problem) => object.set("problem", Data(problem))?,
+            Self::Cancelled => object.set("cancelled", true)?,
         }
         Ok(object.raw())
     }

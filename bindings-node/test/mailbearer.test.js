@@ -3,20 +3,24 @@
 'use strict';
 
 const assert = require('node:assert/strict');
-const { once } = require('node:events');
+const { getEventListeners, once } = require('node:events');
 const { createServer } = require('node:net');
 const { join } = require('node:path');
+const { createReadStream, mkdtempSync, writeFileSync } = require('node:fs');
+const { tmpdir } = require('node:os');
+const { Readable } = require('node:stream');
+const { pathToFileURL } = require('node:url');
 const { after, afterEach, before, beforeEach, describe, test } = require('node:test');
 const { inspect } = require('node:util');
 const { Worker } = require('node:worker_threads');
-const { Mailbearer, MailbearerError } = require('mailbearer');
-const sandboxes = require('./sandbox.js');
+const { Mailbearer, MailbearerError, setLogger } = require('mailbearer');
+const { Sandbox } = require('mailbearer/sandbox');
 
 let sandbox;
 let mailbearer;
 
 before(async () => {
-  sandbox = await sandboxes.start();
+  sandbox = await Sandbox.start();
 });
 
 after(() => sandbox.stop());
@@ -51,8 +55,7 @@ describe('accounts', () => {
     await mailbearer.addAccount(sandbox.alice);
     assert.equal((await mailbearer.tokenStatus('alice')).state, 'signInNeeded');
     const prompt = await mailbearer.beginSignIn('alice');
-    const approval = { user_code: prompt.userCode, user: sandbox.facts.alice.address };
-    await sandbox.call('POST', '/devices/approve', approval);
+    await sandbox.approveDevice(prompt.userCode);
     const status = await mailbearer.finishSignIn(prompt);
     assert.equal(status.state, 'valid');
     assert.equal(status.origin, 'deviceCode');
@@ -63,7 +66,7 @@ describe('accounts', () => {
     await mailbearer.addAccount(sandbox.billing);
     const { token, mailbox } = await mailbearer.accessToken('billing');
     assert.equal(mailbox, sandbox.facts.shared_mailbox);
-    assert.ok((await sandbox.call('GET', '/secrets')).includes(token));
+    assert.ok((await sandbox.secrets()).includes(token));
   });
 });
 
@@ -80,20 +83,79 @@ describe('sending', () => {
   });
 
   const octets = Buffer.from([0, 1, 2, 253, 254, 255]);
-  for (const [form, data] of [
-    ['a Buffer', octets],
-    ['a Uint8Array', new Uint8Array(octets)],
-    ['a part of a larger buffer', new Uint8Array([9, ...octets, 9]).subarray(1, 7)],
-    ['base64 text', octets.toString('base64')],
+  const file = join(mkdtempSync(join(tmpdir(), 'mailbearer-node-')), 'invoice.bin');
+  writeFileSync(file, octets);
+  const data = (data) => ({ type: 'data', data });
+  for (const [form, content, name = 'invoice.bin'] of [
+    ['a Buffer', () => data(octets)],
+    ['a Uint8Array', () => data(new Uint8Array(octets))],
+    ['a part of a larger buffer', () => data(new Uint8Array([9, ...octets, 9]).subarray(1, 7))],
+    ['other numbers', () => data(new Uint16Array(new Uint8Array(octets).buffer))],
+    ['an ArrayBuffer', () => data(new Uint8Array(octets).buffer)],
+    ['base64 text', () => data(octets.toString('base64'))],
+    ['bare octets', () => octets],
+    ['a path', () => ({ type: 'file', path: file }), undefined],
+    ['a URL', () => pathToFileURL(file), undefined],
+    ['a Blob', () => new Blob([octets])],
+    ['a stream of a file', () => createReadStream(file), undefined],
+    ['a stream', () => Readable.from([octets.subarray(0, 2), octets.subarray(2)])],
+    ['a generator', async function* () { yield octets; }],
   ]) {
     test(`takes an attachment as ${form}`, async () => {
       await mailbearer.addAccount(sandbox.billing);
-      const attachments = [{ name: 'invoice.bin', content: { type: 'data', data } }];
-      await mailbearer.send(invoice({ attachments }));
+      const attachment = { content: content() };
+      if (name) attachment.name = name;
+      await mailbearer.send(invoice({ attachments: [attachment] }));
       const [mail] = await sandbox.takeMails();
-      assert.ok(mail.mime.includes(octets.toString('base64')), mail.mime.toString());
+      const text = mail.mime.toString();
+      assert.ok(text.includes(octets.toString('base64')), text);
+      assert.match(text, /filename="?invoice\.bin/);
     });
   }
+
+  for (const [form, mime] of [
+    ['a Blob', (octets) => new Blob([octets])],
+    ['a stream', (octets) => Readable.from([octets.subarray(0, 9), octets.subarray(9)])],
+    ['a web stream', (octets) => new Blob([octets]).stream()],
+  ]) {
+    test(`sends finished octets from ${form}`, async () => {
+      await mailbearer.addAccount(sandbox.billing);
+      const octets = Buffer.from(`From: ${sandbox.billing.mailbox}\r\nSubject: raw\r\n\r\nas it is\r\n`);
+      await mailbearer.sendRaw({ account: 'billing', recipients: [sandbox.facts.bob.address] }, mime(octets));
+      const [mail] = await sandbox.takeMails();
+      assert.deepEqual(mail.mime, octets);
+    });
+  }
+
+  test('a stream is destroyed when the signal aborts', async () => {
+    await mailbearer.addAccount(sandbox.billing);
+    const controller = new AbortController();
+    const content = new Readable({ read() { controller.abort(); } }); // it never gives anything
+    const sent = mailbearer.send(invoice({ attachments: [{ name: 'x', content }] }), { signal: controller.signal });
+    await assert.rejects(sent, { name: 'AbortError' });
+    assert.ok(content.destroyed);
+  });
+
+  for (const [what, content] of [
+    ['a stream that has been read', async () => { const stream = Readable.from(['x']); await stream.toArray(); return stream; }],
+    ['a stream of objects', async () => Readable.from([{ x: 1 }])],
+    ['a URL of another kind', async () => new URL('https://contoso.example/invoice.pdf')],
+    ['a path that leads nowhere', async () => ({ type: 'file', path: '/nowhere/invoice.pdf' })],
+  ]) {
+    test(`refuses ${what}`, async () => {
+      await mailbearer.addAccount(sandbox.billing);
+      const attachments = [{ name: 'x', content: await content() }];
+      await assert.rejects(mailbearer.send(invoice({ attachments })), { kind: 'rejected', code: 'attachment-unreadable' });
+      assert.deepEqual(await sandbox.takeMails(), []);
+    });
+  }
+
+  test('a stream that breaks rejects and sends nothing', async () => {
+    await mailbearer.addAccount(sandbox.billing);
+    const content = new Readable({ read() { this.destroy(new Error('the disk is gone')); } });
+    await assert.rejects(mailbearer.send(invoice({ attachments: [{ name: 'x', content }] })), /the disk is gone/);
+    assert.deepEqual(await sandbox.takeMails(), []);
+  });
 
   test('sends finished octets as they are', async () => {
     await mailbearer.addAccount(sandbox.billing);
@@ -148,17 +210,45 @@ describe('errors', () => {
     await assert.rejects(mailbearer.accounts(), { name: 'MailbearerError', kind: 'misuse', code: 'handle-closed' });
   });
 
+  const deep = (depth) => (depth ? { deeper: deep(depth - 1) } : {});
+  const circular = {};
+  circular.itself = circular;
   for (const [what, call, expected] of [
     ['an unknown field', () => mailbearer.send(invoice({ recipient: 'x' })), /unknown field `recipient`/],
-    ['a wrong type', () => mailbearer.send(invoice({ subject: 7 })), /expected a string/],
-    ['a function', () => mailbearer.send(invoice({ subject: () => 'x' })), /Function/],
+    ['a wrong type', () => mailbearer.send(invoice({ subject: 7 })), /subject: .*expected a string/],
+    ['a wrong type deep inside', () => mailbearer.send(invoice({ to: [{ address: 'a@b.example' }, { address: 7 }] })), /to\[1\]\.address/],
+    ['a missing field', () => mailbearer.addAccount({ name: 'x' }), /missing field `mailbox`/],
+    ['a function', () => mailbearer.send(invoice({ subject: () => 'x' })), /subject: a function/],
+    ['an object that contains itself', () => mailbearer.send(invoice({ custom: circular })), /contains itself/],
+    ['an object without end', () => mailbearer.explain({ context: { x: deep(5000) } }), /nested/],
+    ['a wrong type beside octets', () => mailbearer.send(invoice({ subject: 7, attachments: [{ name: 'x', content: Buffer.from('x') }] })), /subject: invalid type: integer, expected a string/],
+    ['a signal that is none', () => mailbearer.accounts({ signal: 7 }), /AbortSignal/],
+    ['a chunk that is no octets', () => mailbearer.sendRaw({ account: 'x', recipients: [] }, [{}]), /invalid type: map, expected/],
+    ['a name that is none', () => mailbearer.tokenStatus(7), /expected a string/],
+    ['no name at all', () => mailbearer.tokenStatus(), /expected a string/],
     ['nothing', () => mailbearer.send(), /expected struct Message/],
     ['an unknown flow', () => mailbearer.beginSignIn('x', 'carrierPigeon'), /unknown variant `carrierPigeon`/],
     ['base64 that is none', () => mailbearer.sendRaw({ account: 'x', recipients: [] }, '*'), /base64/],
   ]) {
     test(`of the program: ${what} rejects and changes nothing`, async () => {
-      await assert.rejects(call(), { message: expected });
+      const expectation = { name: 'MailbearerError', kind: 'misuse', code: 'argument-invalid', message: expected };
+      await assert.rejects(async () => call(), expectation);
       assert.deepEqual(await sandbox.takeMails(), []);
+    });
+  }
+
+  const misplaced = 'a-secret-in-the-wrong-place';
+  for (const [where, call] of [
+    ['a grant', () => mailbearer.addAccount({ ...sandbox.billing, grant: misplaced })],
+    ['a passphrase', () => Mailbearer.open({ vault: { type: 'file', path: 'x', passphrase: misplaced } })],
+    ['a configuration', () => Mailbearer.open(misplaced)],
+    ['a number', () => mailbearer.addAccount({ ...sandbox.billing, grant: { type: 'clientSecret', clientSecret: 20261125 } })],
+  ]) {
+    test(`do not repeat what was given in the place of ${where}`, async () => {
+      const error = await call().catch((caught) => caught);
+      assert.equal(error.code, 'argument-invalid');
+      assert.doesNotMatch(inspect(error, { depth: null, showHidden: true }).split('\n    at ')[0], /wrong-place|20261125/);
+      assert.doesNotMatch(JSON.stringify(error.problem), /wrong-place|20261125/);
     });
   }
 
@@ -194,6 +284,13 @@ describe('events', () => {
     assert.deepEqual(await next, { value: undefined, done: true });
   });
 
+  test('end a wait when they are left', async () => {
+    const events = mailbearer.events();
+    const next = events.next();
+    await events.return();
+    assert.deepEqual(await next, { value: undefined, done: true });
+  });
+
   test('can be left early', async () => {
     await mailbearer.addAccount(sandbox.billing);
     const events = mailbearer.events();
@@ -206,7 +303,132 @@ describe('events', () => {
   });
 });
 
+describe('cancellation', () => {
+  let silent;
+
+  before(async () => {
+    silent = createServer().listen(0, '127.0.0.1');
+    await once(silent, 'listening');
+  });
+
+  after(() => silent.close());
+
+  /** An account whose identity provider never answers. */
+  async function addStuck() {
+    const endpoints = { ...sandbox.billing.endpoints, authority: `http://127.0.0.1:${silent.address().port}` };
+    await mailbearer.addAccount({ ...sandbox.billing, endpoints });
+  }
+
+  test('a signal ends the wait with its reason', async () => {
+    await addStuck();
+    const controller = new AbortController();
+    const sent = mailbearer.send(invoice(), { signal: controller.signal });
+    await once(silent, 'connection');
+    const reason = new Error('changed my mind');
+    controller.abort(reason);
+    await assert.rejects(sent, reason);
+    assert.equal(getEventListeners(controller.signal, 'abort').length, 0);
+    // What was dropped holds nothing up: closing waits for deliveries in flight.
+    await mailbearer.close();
+  });
+
+  test('a signal of a time limit does so, too', async () => {
+    await addStuck();
+    await assert.rejects(mailbearer.accessToken('billing', { signal: AbortSignal.timeout(20) }), { name: 'TimeoutError' });
+  });
+
+  test('an aborted signal begins nothing', async () => {
+    await mailbearer.addAccount(sandbox.billing);
+    await assert.rejects(mailbearer.send(invoice(), { signal: AbortSignal.abort() }), { name: 'AbortError' });
+    assert.deepEqual(await sandbox.takeMails(), []);
+  });
+
+  test('a signal that never aborts keeps no listener', async () => {
+    const { signal } = new AbortController();
+    for (let count = 0; count < 100; count += 1) await mailbearer.accounts({ signal });
+    assert.equal(getEventListeners(signal, 'abort').length, 0);
+  });
+
+  test('a wait for an event that is dropped loses none', async () => {
+    await mailbearer.addAccount(sandbox.billing);
+    const events = mailbearer.events({ signal: AbortSignal.timeout(20) });
+    await assert.rejects(events.next(), { name: 'TimeoutError' });
+    const later = mailbearer.events();
+    const early = AbortSignal.timeout(20);
+    const abandoned = mailbearer.events({ signal: early });
+    await assert.rejects(abandoned.next(), { name: 'TimeoutError' });
+    await mailbearer.accessToken('billing');
+    assert.equal((await later.next()).value.type, 'tokenObtained');
+  });
+});
+
+describe('faults of ours', () => {
+  test('are errors of kind internal, and the process lives on', async () => {
+    const { call, native } = require('../border.js');
+    const handle = await call(native, 'open', [{}]);
+    await assert.rejects(call(handle, 'panicForTests', []), { name: 'MailbearerError', kind: 'internal', code: 'panicked' });
+    assert.deepEqual(await call(handle, 'accounts', []), []);
+  });
+});
+
+describe('the log', () => {
+  afterEach(() => setLogger(null));
+
+  test('reaches a function, at the level asked for and without secrets', async () => {
+    const records = [];
+    setLogger((record) => records.push(record), { level: 'debug' });
+    await mailbearer.addAccount(sandbox.billing);
+    await mailbearer.send(invoice());
+    await new Promise(setImmediate);
+    await sandbox.takeMails();
+    const accepted = records.find(({ text }) => text === 'mail accepted');
+    assert.equal(accepted.level, 'info');
+    assert.equal(accepted.fields.account, 'billing');
+    assert.ok(records.some(({ level }) => level === 'debug'));
+    assert.ok(records.every(({ target }) => target.startsWith('mailbearer')));
+    const shown = JSON.stringify(records);
+    for (const secret of await sandbox.secrets()) assert.ok(!shown.includes(secret));
+  });
+
+  test('is silent above its level and after it was let go of', async () => {
+    const records = [];
+    setLogger((record) => records.push(record), { level: 'error' });
+    await mailbearer.addAccount(sandbox.billing);
+    await mailbearer.send(invoice());
+    setLogger(null);
+    await mailbearer.send(invoice());
+    await new Promise(setImmediate);
+    await sandbox.takeMails();
+    assert.deepEqual(records, []);
+  });
+
+  test('takes a function and a level, and nothing else', () => {
+    for (const [listener, options] of [[7], [() => {}, { level: 'loud' }]]) {
+      assert.throws(() => setLogger(listener, options), { name: 'MailbearerError', kind: 'misuse' });
+    }
+  });
+});
+
 describe('the event loop', () => {
+  test('turns while a thousand mails are on their way', async () => {
+    await mailbearer.addAccount(sandbox.billing);
+    let beats = 0;
+    const heart = setInterval(() => { beats += 1; }, 5);
+    const started = performance.now();
+    let next = 0;
+    const worker = async () => {
+      while (next < 1000) {
+        next += 1;
+        await mailbearer.send(invoice()).catch((error) => assert.equal(error.kind, 'throttled', error.message));
+      }
+    };
+    await Promise.all([worker(), worker(), worker()]);
+    clearInterval(heart);
+    const missed = 1 - beats / ((performance.now() - started) / 5);
+    assert.ok(missed < 0.9, `${beats} beats`);
+    await sandbox.takeMails();
+  });
+
   test('turns while a call waits for a server', async () => {
     const silent = createServer().listen(0, '127.0.0.1');
     await once(silent, 'listening');

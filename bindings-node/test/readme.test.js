@@ -10,7 +10,7 @@ const { join } = require('node:path');
 const { after, before, beforeEach, test } = require('node:test');
 const { promisify } = require('node:util');
 const { Mailbearer } = require('mailbearer');
-const sandboxes = require('./sandbox.js');
+const { Sandbox } = require('mailbearer/sandbox');
 
 const PACKAGE = join(__dirname, '..');
 const SECRETS = { MAILBEARER_PASSPHRASE: 'correct horse battery staple', CLIENT_SECRET: 'a-secret' };
@@ -20,7 +20,7 @@ let folder;
 let examples;
 
 before(async () => {
-  sandbox = await sandboxes.start();
+  sandbox = await Sandbox.start();
   folder = await mkdtemp(join(tmpdir(), 'mailbearer-readme-'));
   await mkdir(join(folder, 'node_modules'));
   await symlink(PACKAGE, join(folder, 'node_modules/mailbearer'));

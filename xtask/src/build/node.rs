@@ -16,7 +16,7 @@ pub(crate) fn build(shell: &Shell, profile: Profile) -> Result {
     )
     .run()?;
     let library = format!("{DLL_PREFIX}mailbearer_node{DLL_SUFFIX}");
-    let module = format!("mailbearer.{}-{}.node", platform(), architecture());
+    let module = format!("mailbearer.{}.node", system());
     let place = root().join("bindings-node").join(module);
     // A new file, because a running Node may have the old one in its memory.
     let _ = fs::remove_file(&place);
@@ -35,20 +35,17 @@ pub(super) fn pack(shell: &Shell) -> Result<PathBuf> {
     only_file(&packages)
 }
 
-/// Node's `process.platform`.
-fn platform() -> &'static str {
-    match OS {
-        "macos" => "darwin",
-        "windows" => "win32",
-        other => other,
-    }
-}
-
-/// Node's `process.arch`.
-fn architecture() -> &'static str {
-    match ARCH {
+/// The system as `native.js` names it: platform, architecture, and the C library where there are several.
+fn system() -> String {
+    let architecture = match ARCH {
         "x86_64" => "x64",
         "aarch64" => "arm64",
         other => other,
+    };
+    match OS {
+        "linux" => format!("linux-{architecture}-gnu"),
+        "macos" => format!("darwin-{architecture}"),
+        "windows" => format!("win32-{architecture}-msvc"),
+        other => format!("{other}-{architecture}"),
     }
 }

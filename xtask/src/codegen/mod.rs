@@ -3,6 +3,7 @@
 
 mod errors;
 pub(crate) mod handle;
+mod node_face;
 mod python;
 mod python_face;
 pub(crate) mod schema;
@@ -19,6 +20,11 @@ pub(crate) fn run(shell: &Shell, check: bool) -> Result {
     let (types, methods) = (types(shell)?, handle::methods()?);
     let mut files = errors::pages(shell)?;
     for (path, text) in [
+        ("bindings-node/handle.js", node_face::write_class(&methods)),
+        (
+            "bindings-node/handle.d.ts",
+            node_face::write_declarations(&methods),
+        ),
         ("bindings-node/types.d.ts", typescript::write(&types)),
         (
             "bindings-python/python/mailbearer/types.py",

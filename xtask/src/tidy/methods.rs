@@ -25,7 +25,7 @@ const FACES: &[Face] = &[
         mention: |method| format!("fn {}", method.name),
     },
     Face {
-        path: "bindings-node/index.d.ts",
+        path: "bindings-node/handle.d.ts",
         mention: |method| format!("{}(", camel_case(&method.name)),
     },
     Face {
