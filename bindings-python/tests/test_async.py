@@ -122,6 +122,16 @@ async def test_leaving_a_reader_lets_go_of_it(async_mailbearer: AsyncMailbearer)
     events.close()
 
 
+async def test_a_second_task_at_a_reader_is_refused(async_mailbearer: AsyncMailbearer) -> None:
+    events = async_mailbearer.events()
+    first = asyncio.create_task(events.__anext__())
+    await asyncio.sleep(0)
+    with pytest.raises(RuntimeError, match="another task"):
+        await events.__anext__()
+    await async_mailbearer.access_token("billing")
+    assert isinstance(await asyncio.wait_for(first, DEADLINE_S), EventTokenObtained)
+
+
 async def test_an_error_has_its_class(async_mailbearer: AsyncMailbearer) -> None:
     with pytest.raises(MisuseError) as caught:
         await async_mailbearer.token_status("nobody")

@@ -37,5 +37,4 @@ __all__ = [
     "ThrottledError",
     "UnavailableError",
     "attach",
-    "types",
 ]

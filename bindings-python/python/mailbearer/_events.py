@@ -37,6 +37,7 @@ class AsyncEvents:
     def __init__(self, native: _mailbearer.EventReader) -> None:
         self._native = native
         self._next: Optional[asyncio.Future[Any]] = None
+        self._is_awaited = False
 
     def __aiter__(self) -> AsyncIterator[Event]:
         return self
@@ -45,10 +46,15 @@ class AsyncEvents:
         # Here, because the import takes longer than all of ours.
         import asyncio
 
+        if self._is_awaited:
+            raise RuntimeError("another task waits for this reader already: take a reader for each")
         # Whoever waits may be cancelled; the future stays, and with it the event that it may hold already.
         waiting: asyncio.Future[Any] = self._next or self._native.next().start()
-        self._next = waiting
-        event = await asyncio.shield(waiting)
+        self._next, self._is_awaited = waiting, True
+        try:
+            event = await asyncio.shield(waiting)
+        finally:
+            self._is_awaited = False
         self._next = None
         if event is None:
             raise StopAsyncIteration

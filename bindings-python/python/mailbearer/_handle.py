@@ -6,7 +6,7 @@ from typing import Optional, Sequence
 
 from . import _mailbearer, _wire
 from ._events import AsyncEvents, Events
-from ._sugar import AsyncSugar, Opening, Sugar
+from .extras import AsyncExtras, Extras, Opening
 from .types import (
     Account,
     Config,
@@ -23,7 +23,7 @@ from .types import (
 )
 
 
-class Mailbearer(Sugar):
+class Mailbearer(Extras):
     """A handle on everything Mailbearer does. Every method may be called from any thread, waits without the
     interpreter's lock, and ends at once on Ctrl-C. Every failure is a `MailbearerError`."""
 
@@ -100,7 +100,7 @@ class Mailbearer(Sugar):
         return _wire.decode_list(Diagnosis, self._native.explain(_wire.encode(Evidence, evidence, "evidence")))
 
 
-class AsyncMailbearer(AsyncSugar):
+class AsyncMailbearer(AsyncExtras):
     """A handle on everything Mailbearer does, for asyncio. No method blocks the event loop, and cancelling a call drops
     its work at once. Every failure is a `MailbearerError`."""
 

@@ -29,7 +29,7 @@ class Handle:
     def events(self) -> EventReader: ...
     def explain(self, evidence: Any) -> Any: ...
     def renew_access_token(self, account: str, refused: str) -> Call:
-        """A token in place of one that a server refused; what only Python has is in `_sugar.py`."""
+        """A token in place of one that a server refused; what only Python has is in `extras.py`."""
 
 @final
 class EventReader:

@@ -4,6 +4,7 @@
 use super::{Profile, fresh, only_file};
 use crate::test::needs::{Need, install, missing, python};
 use crate::{Result, root};
+use std::fs;
 use std::path::PathBuf;
 use xshell::{Shell, cmd};
 
@@ -31,9 +32,26 @@ pub(crate) fn build(shell: &Shell, profile: Profile) -> Result<PathBuf> {
 pub(crate) fn reference(shell: &Shell) -> Result {
     let (python, folder) = (python(), root().join("target/python-reference"));
     fresh(&folder)?;
+    let modules = public_modules()?;
+    // Django refuses to be looked at without settings.
+    let _settings = shell.push_env("DJANGO_SETTINGS_MODULE", "django.conf.global_settings");
     Ok(cmd!(
         shell,
-        "{python} -m pdoc --output-directory {folder} mailbearer"
+        "{python} -m pdoc --output-directory {folder} mailbearer {modules...}"
     )
     .run()?)
+}
+
+/// Every module of the package whose name does not begin with an underscore.
+fn public_modules() -> Result<Vec<String>> {
+    let mut modules = Vec::new();
+    for entry in fs::read_dir(root().join("bindings-python/python/mailbearer"))? {
+        let name = entry?.file_name().to_string_lossy().into_owned();
+        let module = name
+            .strip_suffix(".py")
+            .filter(|stem| !stem.starts_with('_'));
+        modules.extend(module.map(|stem| format!("mailbearer.{stem}")));
+    }
+    modules.sort();
+    Ok(modules)
 }

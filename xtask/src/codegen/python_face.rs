@@ -37,14 +37,14 @@ from typing import Optional, Sequence
 
 from . import _mailbearer, _wire
 from ._events import AsyncEvents, Events
-from ._sugar import AsyncSugar, Opening, Sugar
+from .extras import AsyncExtras, Extras, Opening
 from .types import (
 {imports})
 "#;
 
 const SYNC_CLASS: &str = r#"
 
-class Mailbearer(Sugar):
+class Mailbearer(Extras):
     """A handle on everything Mailbearer does. Every method may be called from any thread, waits without the
     interpreter's lock, and ends at once on Ctrl-C. Every failure is a `MailbearerError`."""
 
@@ -56,7 +56,7 @@ class Mailbearer(Sugar):
 
 const ASYNC_CLASS: &str = r#"
 
-class AsyncMailbearer(AsyncSugar):
+class AsyncMailbearer(AsyncExtras):
     """A handle on everything Mailbearer does, for asyncio. No method blocks the event loop, and cancelling a call drops
     its work at once. Every failure is a `MailbearerError`."""
 
@@ -94,7 +94,7 @@ class Handle:
 
 {methods}
     def renew_access_token(self, account: str, refused: str) -> Call:
-        """A token in place of one that a server refused; what only Python has is in `_sugar.py`."""
+        """A token in place of one that a server refused; what only Python has is in `extras.py`."""
 
 @final
 class EventReader:

@@ -105,7 +105,9 @@ fn read_line(line: &str) -> Counts {
             &["skipped", "todo"],
         );
     }
-    let is_closing = line.ends_with('s') && line.contains(" in ") || line.starts_with("counted:");
+    // Beyond a minute pytest repeats the time, as in "66.02s (0:01:06)".
+    let ends_with_time = line.ends_with('s') || line.contains("s (") && line.ends_with(')');
+    let is_closing = ends_with_time && line.contains(" in ") || line.starts_with("counted:");
     if is_closing && line.starts_with(|c: char| c.is_ascii_digit() || c == 'c') {
         let line = line.trim_start_matches("counted:");
         return by_words(
@@ -193,6 +195,7 @@ mod tests {
         check("\u{2139} tests 9", 0, 0, 0);
         check("===== 23 passed, 1 skipped in 4.51s =====", 23, 0, 1);
         check("1 failed, 22 passed in 4.51s", 22, 1, 0);
+        check("1 failed, 22 passed in 66.02s (0:01:06)", 22, 1, 0);
         check("counted: 5 passed, 1 failed, 2 skipped", 5, 1, 2);
         check("\u{2714} Test sends() passed after 0.012 seconds.", 1, 0, 0);
         check(

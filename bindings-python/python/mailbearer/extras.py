@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from email.message import Message as EmailMessage
 
 
-class Sugar:
+class Extras:
     """Mixed into `Mailbearer`."""
 
     _native: _mailbearer.Handle
@@ -58,7 +58,7 @@ class Sugar:
         self.close()
 
 
-class AsyncSugar:
+class AsyncExtras:
     """Mixed into `AsyncMailbearer`."""
 
     _native: _mailbearer.Handle
@@ -103,8 +103,8 @@ class AsyncSugar:
         await self.close()
 
 
-S = TypeVar("S", bound=Sugar)
-A = TypeVar("A", bound=AsyncSugar)
+S = TypeVar("S", bound=Extras)
+A = TypeVar("A", bound=AsyncExtras)
 
 
 class Opening(Generic[A]):
