@@ -107,6 +107,16 @@ describe('other threads', () => {
     assert.deepEqual([error.kind, error.code, error.operation], ['misuse', 'handle-closed', 'accounts']);
   });
 
+  test('may be ended in the middle of their work', async () => {
+    const workers = [1, 2, 3].map(() => new Worker(join(__dirname, 'worker.js'), { workerData: { ...workerData(), count: 1e6 } }));
+    while ((await sandbox.mails()).length < 3) await new Promise((resolve) => setTimeout(resolve, 5));
+    await Promise.all(workers.map((worker) => worker.terminate()));
+    const mailbearer = await Mailbearer.open();
+    assert.deepEqual(await mailbearer.accounts(), []);
+    await mailbearer.close();
+    await sandbox.takeMails();
+  });
+
   test('get the text of a cloned error, and all of its problem', async () => {
     const mailbearer = await Mailbearer.open();
     const error = await mailbearer.tokenStatus('nobody').catch((caught) => caught);
