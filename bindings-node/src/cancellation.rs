@@ -5,9 +5,10 @@ use crate::data::Data;
 use crate::outcome::Outcome;
 use mailbearer::Result;
 use mailbearer::error::caught;
-use napi::bindgen_prelude::FromNapiValue;
-use napi::sys;
+use napi::bindgen_prelude::{FromNapiValue, PromiseRaw};
+use napi::{Env, sys};
 use napi_derive::napi;
+use serde::Serialize;
 use tokio::sync::watch;
 
 /// Ends the call it was given to.
@@ -27,6 +28,9 @@ impl Cancellation {
     }
 }
 
+/// The promise of what a call comes to.
+pub(crate) type Promised<'env, T> = napi::Result<PromiseRaw<'env, Outcome<Data<T>>>>;
+
 /// What a call gets of it; nothing where the caller gave no signal.
 pub(crate) struct Cancel(Option<watch::Receiver<bool>>);
 
@@ -40,9 +44,13 @@ impl FromNapiValue for Cancel {
 }
 
 impl Cancel {
-    /// Runs a call of the handle whose value crosses as data.
-    pub(crate) async fn run<T>(self, work: impl Future<Output = Result<T>>) -> Outcome<Data<T>> {
-        self.run_for(async { work.await.map(Data) }).await
+    /// Starts a call of the handle, and gives the promise of what it comes to. The work owns all it needs.
+    pub(crate) fn start<T: Serialize + Send + 'static>(
+        self,
+        env: &Env,
+        work: impl Future<Output = Result<T>> + Send + 'static,
+    ) -> Promised<'_, T> {
+        env.spawn_future(async { Ok(self.run_for(async { work.await.map(Data) }).await) })
     }
 
     /// Runs a call of the handle.

@@ -13,23 +13,26 @@ mod log;
 mod outcome;
 mod sandbox;
 
-use cancellation::Cancel;
+use cancellation::{Cancel, Promised};
 use data::Data;
 use mailbearer::model::RevealedAccessToken;
 use mailbearer::{
     Account, Bytes, Config, Delivery, Diagnosis, Envelope, Event, Events, Evidence, Mailbearer,
     Message, NewAccount, SignInFlow, SignInPrompt, TokenStatus,
 };
+use napi::Env;
 use napi_derive::napi;
 use outcome::Outcome;
+use std::sync::Arc;
 
-/// A handle of the core.
+/// A handle of the core. Each call works on a clone of its own: Node frees this object when its thread is terminated,
+/// whether or not a call is under way.
 #[napi]
 struct Handle(Mailbearer);
 
 /// A reader of events.
 #[napi]
-struct EventReader(Events);
+struct EventReader(Arc<Events>);
 
 #[napi]
 async fn open(config: Data<Config>, cancel: Cancel) -> Outcome<Handle> {
@@ -40,84 +43,116 @@ async fn open(config: Data<Config>, cancel: Cancel) -> Outcome<Handle> {
 #[napi]
 impl Handle {
     #[napi]
-    pub async fn close(&self, cancel: Cancel) -> Outcome<Data<()>> {
-        cancel.run(self.0.close()).await
+    pub fn close<'env>(&self, env: &'env Env, cancel: Cancel) -> Promised<'env, ()> {
+        let core = self.0.clone();
+        cancel.start(env, async move { core.close().await })
     }
 
     #[napi]
-    pub async fn add_account(
+    pub fn add_account<'env>(
         &self,
+        env: &'env Env,
         account: Data<NewAccount>,
         cancel: Cancel,
-    ) -> Outcome<Data<Account>> {
-        cancel.run(self.0.add_account(account.0)).await
+    ) -> Promised<'env, Account> {
+        let core = self.0.clone();
+        cancel.start(env, async move { core.add_account(account.0).await })
     }
 
     #[napi]
-    pub async fn accounts(&self, cancel: Cancel) -> Outcome<Data<Vec<Account>>> {
-        cancel.run(self.0.accounts()).await
+    pub fn accounts<'env>(&self, env: &'env Env, cancel: Cancel) -> Promised<'env, Vec<Account>> {
+        let core = self.0.clone();
+        cancel.start(env, async move { core.accounts().await })
     }
 
     #[napi]
-    pub async fn remove_account(&self, account: Data<String>, cancel: Cancel) -> Outcome<Data<()>> {
-        cancel.run(self.0.remove_account(&account.0)).await
-    }
-
-    #[napi]
-    pub async fn begin_sign_in(
+    pub fn remove_account<'env>(
         &self,
+        env: &'env Env,
+        account: Data<String>,
+        cancel: Cancel,
+    ) -> Promised<'env, ()> {
+        let core = self.0.clone();
+        cancel.start(env, async move { core.remove_account(&account.0).await })
+    }
+
+    #[napi]
+    pub fn begin_sign_in<'env>(
+        &self,
+        env: &'env Env,
         account: Data<String>,
         flow: Data<SignInFlow>,
         cancel: Cancel,
-    ) -> Outcome<Data<SignInPrompt>> {
-        cancel.run(self.0.begin_sign_in(&account.0, flow.0)).await
+    ) -> Promised<'env, SignInPrompt> {
+        let core = self.0.clone();
+        cancel.start(
+            env,
+            async move { core.begin_sign_in(&account.0, flow.0).await },
+        )
     }
 
     #[napi]
-    pub async fn finish_sign_in(
+    pub fn finish_sign_in<'env>(
         &self,
+        env: &'env Env,
         prompt: Data<SignInPrompt>,
         cancel: Cancel,
-    ) -> Outcome<Data<TokenStatus>> {
-        cancel.run(self.0.finish_sign_in(&prompt.0)).await
+    ) -> Promised<'env, TokenStatus> {
+        let core = self.0.clone();
+        cancel.start(env, async move { core.finish_sign_in(&prompt.0).await })
     }
 
     #[napi]
-    pub async fn access_token(
+    pub fn access_token<'env>(
         &self,
+        env: &'env Env,
         account: Data<String>,
         cancel: Cancel,
-    ) -> Outcome<Data<RevealedAccessToken>> {
-        cancel.run(self.0.revealed_access_token(&account.0)).await
+    ) -> Promised<'env, RevealedAccessToken> {
+        let core = self.0.clone();
+        cancel.start(
+            env,
+            async move { core.revealed_access_token(&account.0).await },
+        )
     }
 
     #[napi]
-    pub async fn token_status(
+    pub fn token_status<'env>(
         &self,
+        env: &'env Env,
         account: Data<String>,
         cancel: Cancel,
-    ) -> Outcome<Data<TokenStatus>> {
-        cancel.run(self.0.token_status(&account.0)).await
+    ) -> Promised<'env, TokenStatus> {
+        let core = self.0.clone();
+        cancel.start(env, async move { core.token_status(&account.0).await })
     }
 
     #[napi]
-    pub async fn send(&self, message: Data<Message>, cancel: Cancel) -> Outcome<Data<Delivery>> {
-        cancel.run(self.0.send(message.0)).await
-    }
-
-    #[napi]
-    pub async fn send_raw(
+    pub fn send<'env>(
         &self,
+        env: &'env Env,
+        message: Data<Message>,
+        cancel: Cancel,
+    ) -> Promised<'env, Delivery> {
+        let core = self.0.clone();
+        cancel.start(env, async move { core.send(message.0).await })
+    }
+
+    #[napi]
+    pub fn send_raw<'env>(
+        &self,
+        env: &'env Env,
         envelope: Data<Envelope>,
         mime: Data<Bytes>,
         cancel: Cancel,
-    ) -> Outcome<Data<Delivery>> {
-        cancel.run(self.0.send_raw(envelope.0, mime.0)).await
+    ) -> Promised<'env, Delivery> {
+        let core = self.0.clone();
+        cancel.start(env, async move { core.send_raw(envelope.0, mime.0).await })
     }
 
     #[napi]
     pub fn events(&self) -> EventReader {
-        EventReader(self.0.events())
+        EventReader(Arc::new(self.0.events()))
     }
 
     #[napi]
@@ -128,17 +163,18 @@ impl Handle {
     /// Not a method of the handle: what becomes of a fault of ours, for the tests.
     #[cfg(debug_assertions)]
     #[napi]
-    pub async fn panic_for_tests(&self, cancel: Cancel) -> Outcome<Data<()>> {
-        cancel
-            .run(async { std::panic::resume_unwind(Box::new("as the test asks")) })
-            .await
+    pub fn panic_for_tests<'env>(&self, env: &'env Env, cancel: Cancel) -> Promised<'env, ()> {
+        cancel.start(env, async {
+            std::panic::resume_unwind(Box::new("as the test asks"))
+        })
     }
 }
 
 #[napi]
 impl EventReader {
     #[napi]
-    pub async fn next(&self, cancel: Cancel) -> Outcome<Data<Option<Event>>> {
-        cancel.run(async { Ok(self.0.next().await) }).await
+    pub fn next<'env>(&self, env: &'env Env, cancel: Cancel) -> Promised<'env, Option<Event>> {
+        let events = self.0.clone();
+        cancel.start(env, async move { Ok(events.next().await) })
     }
 }

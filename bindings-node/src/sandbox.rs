@@ -1,14 +1,18 @@
 //! The sandbox, inside this process: what it knows and can do is asked for over its own HTTP interface by `sandbox.js`.
 
 use mailbearer_sandbox::{Options, Sandbox};
+use napi::Env;
+use napi::bindgen_prelude::PromiseRaw;
 use napi_derive::napi;
+use std::sync::Arc;
 use tokio::sync::Mutex;
 
 /// A running sandbox.
 #[napi]
 struct SandboxHandle {
     control_url: String,
-    sandbox: Mutex<Option<Sandbox>>,
+    /// Shared with the stopping, because Node may free this object before that has ended.
+    sandbox: Arc<Mutex<Option<Sandbox>>>,
 }
 
 /// Starts one on free ports of 127.0.0.1.
@@ -23,7 +27,7 @@ async fn start_sandbox(random_seed: Option<u32>) -> napi::Result<SandboxHandle> 
     let control_url = format!("{}/sandbox", sandbox.inbox_url().trim_end_matches('/'));
     Ok(SandboxHandle {
         control_url,
-        sandbox: Mutex::new(Some(sandbox)),
+        sandbox: Arc::new(Mutex::new(Some(sandbox))),
     })
 }
 
@@ -35,10 +39,14 @@ impl SandboxHandle {
     }
 
     #[napi]
-    pub async fn stop(&self) {
-        if let Some(sandbox) = self.sandbox.lock().await.take() {
-            sandbox.shutdown().await;
-        }
+    pub fn stop<'env>(&self, env: &'env Env) -> napi::Result<PromiseRaw<'env, ()>> {
+        let sandbox = self.sandbox.clone();
+        env.spawn_future(async move {
+            if let Some(sandbox) = sandbox.lock().await.take() {
+                sandbox.shutdown().await;
+            }
+            Ok(())
+        })
     }
 
     /// Removes its files without waiting for its tasks, for a process that ends at once.

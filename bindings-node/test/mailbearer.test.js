@@ -12,7 +12,6 @@ const { Readable } = require('node:stream');
 const { pathToFileURL } = require('node:url');
 const { after, afterEach, before, beforeEach, describe, test } = require('node:test');
 const { inspect } = require('node:util');
-const { Worker } = require('node:worker_threads');
 const { Mailbearer, MailbearerError, setLogger } = require('mailbearer');
 const { Sandbox } = require('mailbearer/sandbox');
 
@@ -440,15 +439,6 @@ describe('the event loop', () => {
     socket.destroy();
     silent.close();
     assert.equal((await token).kind, 'unavailable');
-  });
-
-  test('works in several threads at once', async () => {
-    const answer = async () => {
-      const worker = new Worker(join(__dirname, 'worker.js'));
-      const [code] = await once(worker, 'message');
-      return code;
-    };
-    assert.deepEqual(await Promise.all([answer(), answer(), answer()]), Array(3).fill('handle-closed'));
   });
 });
 

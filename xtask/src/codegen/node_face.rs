@@ -40,7 +40,7 @@ fn write_method(method: &Method) -> Vec<String> {
     let name = camel_case(&method.name);
     let taken = names(method, |parameter| {
         let name = camel_case(&parameter.name);
-        default_of(parameter).map_or(name.clone(), |default| format!("{name} = {default}"))
+        default_of(parameter).map_or_else(|| name.clone(), |default| format!("{name} = {default}"))
     });
     let given = method.parameters.iter().map(prepared).collect::<Vec<_>>();
     let given = given.join(", ");
@@ -222,9 +222,9 @@ fn translate(line: &str) -> String {
                 translated.push_str(&format_link(method));
             }
             _ if is_code && KINDS.contains(&part) => {
-                translated.push_str(&format!("`{}`", first_lower(part)))
+                translated.extend(["`", &first_lower(part), "`"])
             }
-            _ if is_code => translated.push_str(&format!("`{part}`")),
+            _ if is_code => translated.extend(["`", part, "`"]),
             _ => translated.push_str(part.strip_prefix(']').unwrap_or(part)),
         }
     }

@@ -118,10 +118,9 @@ fn bindings_python(shell: &Shell) -> Result<Counts> {
     Ok(counts)
 }
 
-/// The npm package, and its types.
+/// The npm package, its types, and the reference made from them.
 fn bindings_node(shell: &Shell) -> Result<Counts> {
     build::node::build(shell, Profile::Dev)?;
-    build_sandbox(shell)?;
     let npm = |script: &str| {
         let mut command = Command::new("npm");
         command.args(["run", "--silent", script]);
@@ -129,6 +128,7 @@ fn bindings_node(shell: &Shell) -> Result<Counts> {
         command
     };
     let mut counts = run_checked(&mut npm("types"))?;
+    counts += run_checked(&mut npm("docs"))?; // into target/doc/node
     counts += run_counted(&mut npm("test"))?;
     Ok(counts)
 }
