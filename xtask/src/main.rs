@@ -11,6 +11,7 @@
 mod build;
 mod ci;
 mod codegen;
+mod dist;
 mod test;
 mod tidy;
 
@@ -52,6 +53,8 @@ enum Command {
         /// The front end.
         target: build::Target,
     },
+    /// Make the packages that people install, into `target/artifacts`, with checksums.
+    Dist(dist::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -77,6 +80,7 @@ fn run(arguments: Arguments) -> Result {
         Command::Test { suites } => test::run(&shell, &suites),
         Command::Codegen { check } => codegen::run(&shell, check),
         Command::Build { target } => build::run(&shell, target),
+        Command::Dist(arguments) => dist::run(&shell, &arguments),
     }
 }
 

@@ -75,7 +75,7 @@ pub(crate) fn run(shell: &Shell, target: Target) -> Result {
 }
 
 /// An empty folder in the place of whatever was there.
-fn fresh(folder: &Path) -> Result {
+pub(crate) fn fresh(folder: &Path) -> Result {
     if folder.exists() {
         fs::remove_dir_all(folder)?;
     }
@@ -83,7 +83,7 @@ fn fresh(folder: &Path) -> Result {
 }
 
 /// The one file in a folder that has just been made fresh.
-fn only_file(folder: &Path) -> Result<PathBuf> {
+pub(crate) fn only_file(folder: &Path) -> Result<PathBuf> {
     let mut entries = fs::read_dir(folder)?;
     match (entries.next(), entries.next()) {
         (Some(file), None) => Ok(file?.path()),

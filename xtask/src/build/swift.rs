@@ -9,7 +9,7 @@ use xshell::{Shell, cmd};
 
 /// Builds the package for distribution, with its sources and its library, and gives its path.
 /// Its users set `PKG_CONFIG_PATH` to its `lib/pkgconfig`.
-pub(super) fn package(shell: &Shell) -> Result<PathBuf> {
+pub(crate) fn package(shell: &Shell) -> Result<PathBuf> {
     let library = library(shell, Profile::Dist)?;
     generate(shell, Profile::Dist)?;
     let package = root().join("target/swift/package");

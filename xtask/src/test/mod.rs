@@ -3,6 +3,7 @@
 
 mod counts;
 pub(crate) mod needs;
+mod packages;
 mod scenarios;
 mod suites;
 

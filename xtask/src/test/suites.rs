@@ -39,6 +39,11 @@ pub(super) fn all() -> Vec<Suite> {
             run: bindings_swift,
         },
         Suite {
+            name: "packages",
+            needs: PACKAGES,
+            run: super::packages::run,
+        },
+        Suite {
             name: "witnesses",
             needs: &[
                 Need::Debian("curl"),
@@ -79,6 +84,17 @@ pub(super) fn all() -> Vec<Suite> {
         },
     ]
 }
+
+/// What packing, and trying what was packed, takes.
+const PACKAGES: &[Need] = &[
+    Need::Debian("binutils"),
+    Need::Debian("fakeroot"),
+    Need::Debian("lintian"),
+    Need::Npm("bindings-node"),
+    Need::Python("bindings-python/requirements-test.txt"),
+    Need::Python("xtask/src/dist/requirements.txt"),
+    Need::Python("xtask/src/test/packages/requirements.txt"),
+];
 
 /// The tests of the crates that need nothing but Rust.
 fn rust(_: &Shell) -> Result<Counts> {
