@@ -2,6 +2,7 @@
 //! brings an object that says so; and Swift's own error for it is thrown in `Sources/Mailbearer`.
 
 use mailbearer::Problem;
+use mailbearer::error::caught;
 use std::fmt;
 use tokio::sync::watch;
 
@@ -58,7 +59,7 @@ impl Cancellation {
     ) -> Result<T, Failure> {
         tokio::select! {
             biased;
-            result = work => Ok(result?),
+            result = caught(work) => Ok(result?),
             () = self.requested() => Err(Failure::Cancelled),
         }
     }

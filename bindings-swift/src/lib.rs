@@ -10,7 +10,6 @@ use mailbearer::{
     Message, NewAccount, SignInFlow, SignInPrompt, TokenStatus,
 };
 use std::sync::Arc;
-use tokio::sync::watch;
 
 uniffi::setup_scaffolding!();
 
@@ -18,31 +17,22 @@ type Result<T = ()> = std::result::Result<T, Failure>;
 
 /// A handle of the core.
 #[derive(uniffi::Object)]
-struct Handle {
-    core: Mailbearer,
-    closed: watch::Sender<bool>,
-}
+struct Handle(Mailbearer);
 
 /// A reader of events, which ends when its handle is closed or its cancellation is used.
 #[derive(uniffi::Object)]
-struct EventReader {
-    events: Events,
-    closed: watch::Receiver<bool>,
-}
+struct EventReader(Events);
 
 #[uniffi::export(async_runtime = "tokio")]
 impl Handle {
     #[uniffi::constructor]
     async fn open(config: Config, cancellation: Arc<Cancellation>) -> Result<Arc<Self>> {
         let core = cancellation.run(Mailbearer::open(config)).await?;
-        let closed = watch::Sender::new(false);
-        Ok(Arc::new(Self { core, closed }))
+        Ok(Arc::new(Self(core)))
     }
 
     async fn close(&self, cancellation: Arc<Cancellation>) -> Result {
-        let closed = cancellation.run(self.core.close()).await;
-        self.closed.send_replace(true);
-        closed
+        cancellation.run(self.0.close()).await
     }
 
     async fn add_account(
@@ -50,15 +40,15 @@ impl Handle {
         account: NewAccount,
         cancellation: Arc<Cancellation>,
     ) -> Result<Account> {
-        cancellation.run(self.core.add_account(account)).await
+        cancellation.run(self.0.add_account(account)).await
     }
 
     async fn accounts(&self, cancellation: Arc<Cancellation>) -> Result<Vec<Account>> {
-        cancellation.run(self.core.accounts()).await
+        cancellation.run(self.0.accounts()).await
     }
 
     async fn remove_account(&self, account: String, cancellation: Arc<Cancellation>) -> Result {
-        cancellation.run(self.core.remove_account(&account)).await
+        cancellation.run(self.0.remove_account(&account)).await
     }
 
     async fn begin_sign_in(
@@ -67,7 +57,7 @@ impl Handle {
         flow: SignInFlow,
         cancellation: Arc<Cancellation>,
     ) -> Result<SignInPrompt> {
-        let begin = self.core.begin_sign_in(&account, flow);
+        let begin = self.0.begin_sign_in(&account, flow);
         cancellation.run(begin).await
     }
 
@@ -76,7 +66,7 @@ impl Handle {
         prompt: SignInPrompt,
         cancellation: Arc<Cancellation>,
     ) -> Result<TokenStatus> {
-        cancellation.run(self.core.finish_sign_in(&prompt)).await
+        cancellation.run(self.0.finish_sign_in(&prompt)).await
     }
 
     async fn access_token(
@@ -84,7 +74,7 @@ impl Handle {
         account: String,
         cancellation: Arc<Cancellation>,
     ) -> Result<RevealedAccessToken> {
-        let token = self.core.revealed_access_token(&account);
+        let token = self.0.revealed_access_token(&account);
         cancellation.run(token).await
     }
 
@@ -93,11 +83,11 @@ impl Handle {
         account: String,
         cancellation: Arc<Cancellation>,
     ) -> Result<TokenStatus> {
-        cancellation.run(self.core.token_status(&account)).await
+        cancellation.run(self.0.token_status(&account)).await
     }
 
     async fn send(&self, message: Message, cancellation: Arc<Cancellation>) -> Result<Delivery> {
-        cancellation.run(self.core.send(message)).await
+        cancellation.run(self.0.send(message)).await
     }
 
     async fn send_raw(
@@ -106,29 +96,24 @@ impl Handle {
         mime: Bytes,
         cancellation: Arc<Cancellation>,
     ) -> Result<Delivery> {
-        cancellation.run(self.core.send_raw(envelope, mime)).await
+        cancellation.run(self.0.send_raw(envelope, mime)).await
     }
 
     fn events(&self) -> Arc<EventReader> {
-        Arc::new(EventReader {
-            events: self.core.events(),
-            closed: self.closed.subscribe(),
-        })
+        Arc::new(EventReader(self.0.events()))
     }
 
     fn explain(&self, evidence: Evidence) -> Vec<Diagnosis> {
-        self.core.explain(&evidence)
+        self.0.explain(&evidence)
     }
 }
 
 #[uniffi::export(async_runtime = "tokio")]
 impl EventReader {
     async fn next(&self, cancellation: Arc<Cancellation>) -> Option<Event> {
-        let mut closed = self.closed.clone();
         tokio::select! {
             biased; // what happened before the end is still handed out
-            event = self.events.next() => event,
-            _ = closed.wait_for(|closed| *closed) => None,
+            event = self.0.next() => event,
             () = cancellation.requested() => None,
         }
     }

@@ -1244,6 +1244,10 @@ public struct EndpointOverrides: Equatable, Hashable {
      */
     public var tokenUrl: String?
     /**
+     * The authorization endpoint, where it does not follow Microsoft's path pattern.
+     */
+    public var authorizationUrl: String?
+    /**
      * The device authorization endpoint, where it does not follow Microsoft's path pattern.
      */
     public var deviceAuthorizationUrl: String?
@@ -1278,6 +1282,9 @@ public struct EndpointOverrides: Equatable, Hashable {
          * The token endpoint, where it does not follow Microsoft's path pattern under the authority.
          */tokenUrl: String?, 
         /**
+         * The authorization endpoint, where it does not follow Microsoft's path pattern.
+         */authorizationUrl: String?, 
+        /**
          * The device authorization endpoint, where it does not follow Microsoft's path pattern.
          */deviceAuthorizationUrl: String?, 
         /**
@@ -1297,6 +1304,7 @@ public struct EndpointOverrides: Equatable, Hashable {
          */caPem: String?) {
         self.authority = authority
         self.tokenUrl = tokenUrl
+        self.authorizationUrl = authorizationUrl
         self.deviceAuthorizationUrl = deviceAuthorizationUrl
         self.scopes = scopes
         self.audiences = audiences
@@ -1323,6 +1331,7 @@ public struct FfiConverterTypeEndpointOverrides: FfiConverterRustBuffer {
             try EndpointOverrides(
                 authority: FfiConverterOptionString.read(from: &buf), 
                 tokenUrl: FfiConverterOptionString.read(from: &buf), 
+                authorizationUrl: FfiConverterOptionString.read(from: &buf), 
                 deviceAuthorizationUrl: FfiConverterOptionString.read(from: &buf), 
                 scopes: FfiConverterOptionSequenceString.read(from: &buf), 
                 audiences: FfiConverterOptionSequenceString.read(from: &buf), 
@@ -1335,6 +1344,7 @@ public struct FfiConverterTypeEndpointOverrides: FfiConverterRustBuffer {
     public static func write(_ value: EndpointOverrides, into buf: inout [UInt8]) {
         FfiConverterOptionString.write(value.authority, into: &buf)
         FfiConverterOptionString.write(value.tokenUrl, into: &buf)
+        FfiConverterOptionString.write(value.authorizationUrl, into: &buf)
         FfiConverterOptionString.write(value.deviceAuthorizationUrl, into: &buf)
         FfiConverterOptionSequenceString.write(value.scopes, into: &buf)
         FfiConverterOptionSequenceString.write(value.audiences, into: &buf)
@@ -1369,7 +1379,11 @@ public struct Endpoints: Equatable, Hashable {
      */
     public var tokenUrl: String
     /**
-     * The device authorization endpoint, where the grant uses one.
+     * The authorization endpoint, where a person signs in.
+     */
+    public var authorizationUrl: String?
+    /**
+     * The device authorization endpoint, where a person signs in.
      */
     public var deviceAuthorizationUrl: String?
     /**
@@ -1405,7 +1419,10 @@ public struct Endpoints: Equatable, Hashable {
          * The token endpoint.
          */tokenUrl: String, 
         /**
-         * The device authorization endpoint, where the grant uses one.
+         * The authorization endpoint, where a person signs in.
+         */authorizationUrl: String?, 
+        /**
+         * The device authorization endpoint, where a person signs in.
          */deviceAuthorizationUrl: String?, 
         /**
          * The scopes asked for.
@@ -1427,6 +1444,7 @@ public struct Endpoints: Equatable, Hashable {
          * override them if the server cannot be reached or refuses the token.
          */unverified: [String]) {
         self.tokenUrl = tokenUrl
+        self.authorizationUrl = authorizationUrl
         self.deviceAuthorizationUrl = deviceAuthorizationUrl
         self.scopes = scopes
         self.audiences = audiences
@@ -1453,6 +1471,7 @@ public struct FfiConverterTypeEndpoints: FfiConverterRustBuffer {
         return
             try Endpoints(
                 tokenUrl: FfiConverterString.read(from: &buf), 
+                authorizationUrl: FfiConverterOptionString.read(from: &buf), 
                 deviceAuthorizationUrl: FfiConverterOptionString.read(from: &buf), 
                 scopes: FfiConverterSequenceString.read(from: &buf), 
                 audiences: FfiConverterSequenceString.read(from: &buf), 
@@ -1465,6 +1484,7 @@ public struct FfiConverterTypeEndpoints: FfiConverterRustBuffer {
 
     public static func write(_ value: Endpoints, into buf: inout [UInt8]) {
         FfiConverterString.write(value.tokenUrl, into: &buf)
+        FfiConverterOptionString.write(value.authorizationUrl, into: &buf)
         FfiConverterOptionString.write(value.deviceAuthorizationUrl, into: &buf)
         FfiConverterSequenceString.write(value.scopes, into: &buf)
         FfiConverterSequenceString.write(value.audiences, into: &buf)
@@ -1861,6 +1881,105 @@ public func FfiConverterTypeListUnsubscribe_lower(_ value: ListUnsubscribe) -> R
 
 
 /**
+ * One record of the log. It holds no secret; above `debug`, it holds no address, subject or body either.
+ */
+public struct LogRecord: Equatable, Hashable {
+    /**
+     * When, in milliseconds since 1970-01-01T00:00:00Z.
+     */
+    public var atUnixMs: Int64
+    /**
+     * How important it is.
+     */
+    public var level: LogLevel
+    /**
+     * The part of Mailbearer that speaks, such as `mailbearer::transport::smtp`.
+     */
+    public var target: String
+    /**
+     * What happened.
+     */
+    public var text: String
+    /**
+     * The facts that belong to it, such as `account` and `code`.
+     */
+    public var fields: [String: String]
+
+    // Default memberwise initializers are never public by default, so we
+    // declare one manually.
+    public init(
+        /**
+         * When, in milliseconds since 1970-01-01T00:00:00Z.
+         */atUnixMs: Int64, 
+        /**
+         * How important it is.
+         */level: LogLevel, 
+        /**
+         * The part of Mailbearer that speaks, such as `mailbearer::transport::smtp`.
+         */target: String, 
+        /**
+         * What happened.
+         */text: String, 
+        /**
+         * The facts that belong to it, such as `account` and `code`.
+         */fields: [String: String]) {
+        self.atUnixMs = atUnixMs
+        self.level = level
+        self.target = target
+        self.text = text
+        self.fields = fields
+    }
+
+    
+
+    
+}
+
+#if compiler(>=6)
+extension LogRecord: Sendable {}
+#endif
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeLogRecord: FfiConverterRustBuffer {
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> LogRecord {
+        return
+            try LogRecord(
+                atUnixMs: FfiConverterInt64.read(from: &buf), 
+                level: FfiConverterTypeLogLevel.read(from: &buf), 
+                target: FfiConverterString.read(from: &buf), 
+                text: FfiConverterString.read(from: &buf), 
+                fields: FfiConverterDictionaryStringString.read(from: &buf)
+        )
+    }
+
+    public static func write(_ value: LogRecord, into buf: inout [UInt8]) {
+        FfiConverterInt64.write(value.atUnixMs, into: &buf)
+        FfiConverterTypeLogLevel.write(value.level, into: &buf)
+        FfiConverterString.write(value.target, into: &buf)
+        FfiConverterString.write(value.text, into: &buf)
+        FfiConverterDictionaryStringString.write(value.fields, into: &buf)
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeLogRecord_lift(_ buf: RustBuffer) throws -> LogRecord {
+    return try FfiConverterTypeLogRecord.lift(buf)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeLogRecord_lower(_ value: LogRecord) -> RustBuffer {
+    return FfiConverterTypeLogRecord.lower(value)
+}
+
+
+/**
  * A mail to send.
  */
 public struct Message: Equatable, Hashable {
@@ -2081,7 +2200,8 @@ public struct NewAccount: Equatable, Hashable {
      */
     public var tenant: String
     /**
-     * The application (client) ID of the app registration.
+     * The application (client) ID of the app registration. May be empty for a system-assigned managed identity and for
+     * a token command.
      */
     public var clientId: String
     /**
@@ -2110,7 +2230,8 @@ public struct NewAccount: Equatable, Hashable {
          * person's sign-in. May be empty for personal accounts and custom clouds.
          */tenant: String, 
         /**
-         * The application (client) ID of the app registration.
+         * The application (client) ID of the app registration. May be empty for a system-assigned managed identity and for
+         * a token command.
          */clientId: String, 
         /**
          * How tokens are obtained.
@@ -2500,7 +2621,7 @@ public func FfiConverterTypeRevealedAccessToken_lower(_ value: RevealedAccessTok
 
 
 /**
- * What to show the person. Holds no secret: the device code stays inside the handle.
+ * What to show the person. Holds no secret of ours: device code and PKCE verifier stay inside the handle.
  */
 public struct SignInPrompt: Equatable, Hashable {
     /**
@@ -2512,7 +2633,7 @@ public struct SignInPrompt: Equatable, Hashable {
      */
     public var account: String
     /**
-     * The code to type.
+     * The code to type; empty where the browser needs none.
      */
     public var userCode: String
     /**
@@ -2524,9 +2645,14 @@ public struct SignInPrompt: Equatable, Hashable {
      */
     public var instruction: String
     /**
-     * When the code ends, in milliseconds since 1970-01-01T00:00:00Z.
+     * When the sign-in ends, in milliseconds since 1970-01-01T00:00:00Z.
      */
     public var expiresAtUnixMs: Int64
+    /**
+     * Set it before finishing, where the browser runs on another machine: the address it ended at, which cannot be
+     * reached there. It holds the code, a secret, until the sign-in is finished.
+     */
+    public var redirectedTo: String?
 
     // Default memberwise initializers are never public by default, so we
     // declare one manually.
@@ -2538,7 +2664,7 @@ public struct SignInPrompt: Equatable, Hashable {
          * The account that signs in.
          */account: String, 
         /**
-         * The code to type.
+         * The code to type; empty where the browser needs none.
          */userCode: String, 
         /**
          * The page to open, as the server gave it.
@@ -2547,14 +2673,19 @@ public struct SignInPrompt: Equatable, Hashable {
          * The server's own instruction, in its language.
          */instruction: String, 
         /**
-         * When the code ends, in milliseconds since 1970-01-01T00:00:00Z.
-         */expiresAtUnixMs: Int64) {
+         * When the sign-in ends, in milliseconds since 1970-01-01T00:00:00Z.
+         */expiresAtUnixMs: Int64, 
+        /**
+         * Set it before finishing, where the browser runs on another machine: the address it ended at, which cannot be
+         * reached there. It holds the code, a secret, until the sign-in is finished.
+         */redirectedTo: String?) {
         self.id = id
         self.account = account
         self.userCode = userCode
         self.verificationUrl = verificationUrl
         self.instruction = instruction
         self.expiresAtUnixMs = expiresAtUnixMs
+        self.redirectedTo = redirectedTo
     }
 
     
@@ -2578,7 +2709,8 @@ public struct FfiConverterTypeSignInPrompt: FfiConverterRustBuffer {
                 userCode: FfiConverterString.read(from: &buf), 
                 verificationUrl: FfiConverterString.read(from: &buf), 
                 instruction: FfiConverterString.read(from: &buf), 
-                expiresAtUnixMs: FfiConverterInt64.read(from: &buf)
+                expiresAtUnixMs: FfiConverterInt64.read(from: &buf), 
+                redirectedTo: FfiConverterOptionString.read(from: &buf)
         )
     }
 
@@ -2589,6 +2721,7 @@ public struct FfiConverterTypeSignInPrompt: FfiConverterRustBuffer {
         FfiConverterString.write(value.verificationUrl, into: &buf)
         FfiConverterString.write(value.instruction, into: &buf)
         FfiConverterInt64.write(value.expiresAtUnixMs, into: &buf)
+        FfiConverterOptionString.write(value.redirectedTo, into: &buf)
     }
 }
 
@@ -3788,7 +3921,11 @@ public func FfiConverterTypeEvidenceKind_lower(_ value: EvidenceKind) -> RustBuf
 public enum Grant: Equatable, Hashable {
     
     /**
-     * A person signs in on another device (RFC 8628); renewed with refresh tokens.
+     * A person signs in, in a browser with PKCE (RFC 8252) or with a device code; renewed with refresh tokens.
+     */
+    case authorizationCode
+    /**
+     * The same, with a device code (RFC 8628) as what the command line offers first.
      */
     case deviceCode
     /**
@@ -3798,6 +3935,39 @@ public enum Grant: Equatable, Hashable {
         /**
          * The secret's value, not its ID.
          */clientSecret: SecretText
+    )
+    /**
+     * The application signs in as itself with a certificate (RFC 7523), signed PS256.
+     */
+    case clientCertificate(
+        /**
+         * The certificate whose public part is registered with the application, as PEM text.
+         */certificatePem: String, 
+        /**
+         * Its RSA key, as PEM text: PKCS#8 or PKCS#1, not encrypted. The vault encrypts it.
+         */privateKeyPem: SecretText
+    )
+    /**
+     * The application signs in with the token of an issuer it trusts: Kubernetes, GitHub Actions, any other.
+     */
+    case federatedToken(
+        /**
+         * The file with that token, read anew for every request. Default: what the environment says
+         * (`AZURE_FEDERATED_TOKEN_FILE`, or GitHub Actions' own variables).
+         */tokenFile: String?
+    )
+    /**
+     * The machine's own identity in Azure: a virtual machine, App Service, Container Apps, Azure Arc. A client id is
+     * given for a user-assigned identity only; the tenant may be empty.
+     */
+    case managedIdentity
+    /**
+     * A command prints an access token, or JSON with `access_token` or `accessToken`. Client id and tenant may be empty.
+     */
+    case tokenCommand(
+        /**
+         * The program and its arguments, run without a shell.
+         */command: [String]
     )
 
 
@@ -3820,9 +3990,22 @@ public struct FfiConverterTypeGrant: FfiConverterRustBuffer {
         let variant: Int32 = try readInt(&buf)
         switch variant {
         
-        case 1: return .deviceCode
+        case 1: return .authorizationCode
         
-        case 2: return .clientSecret(clientSecret: try FfiConverterTypeSecretText.read(from: &buf)
+        case 2: return .deviceCode
+        
+        case 3: return .clientSecret(clientSecret: try FfiConverterTypeSecretText.read(from: &buf)
+        )
+        
+        case 4: return .clientCertificate(certificatePem: try FfiConverterString.read(from: &buf), privateKeyPem: try FfiConverterTypeSecretText.read(from: &buf)
+        )
+        
+        case 5: return .federatedToken(tokenFile: try FfiConverterOptionString.read(from: &buf)
+        )
+        
+        case 6: return .managedIdentity
+        
+        case 7: return .tokenCommand(command: try FfiConverterSequenceString.read(from: &buf)
         )
         
         default: throw UniffiInternalError.unexpectedEnumCase
@@ -3833,13 +4016,37 @@ public struct FfiConverterTypeGrant: FfiConverterRustBuffer {
         switch value {
         
         
-        case .deviceCode:
+        case .authorizationCode:
             writeInt(&buf, Int32(1))
         
         
-        case let .clientSecret(clientSecret):
+        case .deviceCode:
             writeInt(&buf, Int32(2))
+        
+        
+        case let .clientSecret(clientSecret):
+            writeInt(&buf, Int32(3))
             FfiConverterTypeSecretText.write(clientSecret, into: &buf)
+            
+        
+        case let .clientCertificate(certificatePem,privateKeyPem):
+            writeInt(&buf, Int32(4))
+            FfiConverterString.write(certificatePem, into: &buf)
+            FfiConverterTypeSecretText.write(privateKeyPem, into: &buf)
+            
+        
+        case let .federatedToken(tokenFile):
+            writeInt(&buf, Int32(5))
+            FfiConverterOptionString.write(tokenFile, into: &buf)
+            
+        
+        case .managedIdentity:
+            writeInt(&buf, Int32(6))
+        
+        
+        case let .tokenCommand(command):
+            writeInt(&buf, Int32(7))
+            FfiConverterSequenceString.write(command, into: &buf)
             
         }
     }
@@ -3869,13 +4076,33 @@ public func FfiConverterTypeGrant_lower(_ value: Grant) -> RustBuffer {
 public enum GrantKind: Equatable, Hashable {
     
     /**
+     * A person signs in in a browser.
+     */
+    case authorizationCode
+    /**
      * A person signs in on another device.
      */
     case deviceCode
     /**
-     * The application signs in as itself.
+     * The application signs in as itself, with a secret.
      */
     case clientSecret
+    /**
+     * The application signs in as itself, with a certificate.
+     */
+    case clientCertificate
+    /**
+     * The application signs in with another issuer's token.
+     */
+    case federatedToken
+    /**
+     * The machine's own identity in Azure.
+     */
+    case managedIdentity
+    /**
+     * A command prints the access token.
+     */
+    case tokenCommand
 
 
 
@@ -3897,9 +4124,19 @@ public struct FfiConverterTypeGrantKind: FfiConverterRustBuffer {
         let variant: Int32 = try readInt(&buf)
         switch variant {
         
-        case 1: return .deviceCode
+        case 1: return .authorizationCode
         
-        case 2: return .clientSecret
+        case 2: return .deviceCode
+        
+        case 3: return .clientSecret
+        
+        case 4: return .clientCertificate
+        
+        case 5: return .federatedToken
+        
+        case 6: return .managedIdentity
+        
+        case 7: return .tokenCommand
         
         default: throw UniffiInternalError.unexpectedEnumCase
         }
@@ -3909,12 +4146,32 @@ public struct FfiConverterTypeGrantKind: FfiConverterRustBuffer {
         switch value {
         
         
-        case .deviceCode:
+        case .authorizationCode:
             writeInt(&buf, Int32(1))
         
         
-        case .clientSecret:
+        case .deviceCode:
             writeInt(&buf, Int32(2))
+        
+        
+        case .clientSecret:
+            writeInt(&buf, Int32(3))
+        
+        
+        case .clientCertificate:
+            writeInt(&buf, Int32(4))
+        
+        
+        case .federatedToken:
+            writeInt(&buf, Int32(5))
+        
+        
+        case .managedIdentity:
+            writeInt(&buf, Int32(6))
+        
+        
+        case .tokenCommand:
+            writeInt(&buf, Int32(7))
         
         }
     }
@@ -3933,6 +4190,111 @@ public func FfiConverterTypeGrantKind_lift(_ buf: RustBuffer) throws -> GrantKin
 #endif
 public func FfiConverterTypeGrantKind_lower(_ value: GrantKind) -> RustBuffer {
     return FfiConverterTypeGrantKind.lower(value)
+}
+
+
+
+/**
+ * How important a log record is. Each level includes those before it.
+ */
+
+public enum LogLevel: Equatable, Hashable {
+    
+    /**
+     * A fault of Mailbearer.
+     */
+    case error
+    /**
+     * A fault of the world around it: a refused mail, a token that could not be had.
+     */
+    case warn
+    /**
+     * One record per mail.
+     */
+    case info
+    /**
+     * Each step of a dialogue, and where it went. May name addresses, never a secret.
+     */
+    case debug
+    /**
+     * Everything.
+     */
+    case trace
+
+
+
+
+
+}
+
+#if compiler(>=6)
+extension LogLevel: Sendable {}
+#endif
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeLogLevel: FfiConverterRustBuffer {
+    typealias SwiftType = LogLevel
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> LogLevel {
+        let variant: Int32 = try readInt(&buf)
+        switch variant {
+        
+        case 1: return .error
+        
+        case 2: return .warn
+        
+        case 3: return .info
+        
+        case 4: return .debug
+        
+        case 5: return .trace
+        
+        default: throw UniffiInternalError.unexpectedEnumCase
+        }
+    }
+
+    public static func write(_ value: LogLevel, into buf: inout [UInt8]) {
+        switch value {
+        
+        
+        case .error:
+            writeInt(&buf, Int32(1))
+        
+        
+        case .warn:
+            writeInt(&buf, Int32(2))
+        
+        
+        case .info:
+            writeInt(&buf, Int32(3))
+        
+        
+        case .debug:
+            writeInt(&buf, Int32(4))
+        
+        
+        case .trace:
+            writeInt(&buf, Int32(5))
+        
+        }
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeLogLevel_lift(_ buf: RustBuffer) throws -> LogLevel {
+    return try FfiConverterTypeLogLevel.lift(buf)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeLogLevel_lower(_ value: LogLevel) -> RustBuffer {
+    return FfiConverterTypeLogLevel.lower(value)
 }
 
 
@@ -4384,9 +4746,14 @@ public func FfiConverterTypeRetry_lower(_ value: Retry) -> RustBuffer {
 public enum SignInFlow: Equatable, Hashable {
     
     /**
-     * On another device, with a code to type (RFC 8628).
+     * On another device, with a code to type (RFC 8628). Tenants may block it by policy.
      */
     case deviceCode
+    /**
+     * In a browser, with PKCE and a loopback redirect (RFC 8252). Register `http://localhost` under "Mobile and desktop
+     * applications".
+     */
+    case authorizationCode
 
 
 
@@ -4410,6 +4777,8 @@ public struct FfiConverterTypeSignInFlow: FfiConverterRustBuffer {
         
         case 1: return .deviceCode
         
+        case 2: return .authorizationCode
+        
         default: throw UniffiInternalError.unexpectedEnumCase
         }
     }
@@ -4420,6 +4789,10 @@ public struct FfiConverterTypeSignInFlow: FfiConverterRustBuffer {
         
         case .deviceCode:
             writeInt(&buf, Int32(1))
+        
+        
+        case .authorizationCode:
+            writeInt(&buf, Int32(2))
         
         }
     }
@@ -4449,6 +4822,10 @@ public func FfiConverterTypeSignInFlow_lower(_ value: SignInFlow) -> RustBuffer 
 public enum TokenOrigin: Equatable, Hashable {
     
     /**
+     * A person's sign-in in a browser.
+     */
+    case authorizationCode
+    /**
      * A person's sign-in with a device code.
      */
     case deviceCode
@@ -4456,6 +4833,22 @@ public enum TokenOrigin: Equatable, Hashable {
      * The application's client secret.
      */
     case clientSecret
+    /**
+     * The application's certificate.
+     */
+    case clientCertificate
+    /**
+     * Another issuer's token.
+     */
+    case federatedToken
+    /**
+     * The machine's own identity in Azure.
+     */
+    case managedIdentity
+    /**
+     * A command.
+     */
+    case tokenCommand
     /**
      * A refresh token.
      */
@@ -4481,11 +4874,21 @@ public struct FfiConverterTypeTokenOrigin: FfiConverterRustBuffer {
         let variant: Int32 = try readInt(&buf)
         switch variant {
         
-        case 1: return .deviceCode
+        case 1: return .authorizationCode
         
-        case 2: return .clientSecret
+        case 2: return .deviceCode
         
-        case 3: return .refreshToken
+        case 3: return .clientSecret
+        
+        case 4: return .clientCertificate
+        
+        case 5: return .federatedToken
+        
+        case 6: return .managedIdentity
+        
+        case 7: return .tokenCommand
+        
+        case 8: return .refreshToken
         
         default: throw UniffiInternalError.unexpectedEnumCase
         }
@@ -4495,16 +4898,36 @@ public struct FfiConverterTypeTokenOrigin: FfiConverterRustBuffer {
         switch value {
         
         
-        case .deviceCode:
+        case .authorizationCode:
             writeInt(&buf, Int32(1))
         
         
-        case .clientSecret:
+        case .deviceCode:
             writeInt(&buf, Int32(2))
         
         
-        case .refreshToken:
+        case .clientSecret:
             writeInt(&buf, Int32(3))
+        
+        
+        case .clientCertificate:
+            writeInt(&buf, Int32(4))
+        
+        
+        case .federatedToken:
+            writeInt(&buf, Int32(5))
+        
+        
+        case .managedIdentity:
+            writeInt(&buf, Int32(6))
+        
+        
+        case .tokenCommand:
+            writeInt(&buf, Int32(7))
+        
+        
+        case .refreshToken:
+            writeInt(&buf, Int32(8))
         
         }
     }
