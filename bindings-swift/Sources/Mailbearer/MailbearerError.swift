@@ -48,6 +48,21 @@ public enum MailbearerError: Error, Hashable, Sendable {
     }
 }
 
+extension MailbearerError {
+    /// What the caller must do.
+    public var kind: ProblemKind { problem.kind }
+    /// The cause as a stable label.
+    public var code: String { problem.code }
+    /// The next step, for the person who can take it.
+    public var fix: String { problem.fix }
+    /// Whether and when to try the same again.
+    public var retry: Retry { problem.retry }
+    /// What Mailbearer was doing.
+    public var operation: String { problem.operation }
+    /// The verdict on each recipient, where the server gave one.
+    public var recipients: [RecipientVerdict] { problem.recipients }
+}
+
 extension MailbearerError: LocalizedError {
     public var errorDescription: String? { problem.text }
     public var recoverySuggestion: String? { problem.fix }

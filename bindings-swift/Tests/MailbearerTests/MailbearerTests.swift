@@ -78,7 +78,11 @@ import Testing
             #expect(problem.operation == "token_status")
             #expect(problem.retry == .never)
             #expect(!problem.fix.isEmpty)
-            #expect(MailbearerError(problem).localizedDescription == problem.text)
+            let error = MailbearerError(problem)
+            #expect(error.localizedDescription == problem.text)
+            #expect((error.kind, error.code, error.operation) == (.misuse, "account-unknown", "token_status"))
+            #expect((error.retry, error.fix) == (.never, problem.fix))
+            #expect(error.recipients.isEmpty)
         }
     }
 
