@@ -44,14 +44,11 @@ class Sandbox {
   }
 
   async mails() {
-    const mails = await this.call('GET', '/mails');
-    return mails.map((mail) => ({ ...mail, mime: Buffer.from(mail.mime_base64, 'base64') }));
+    return received(await this.call('GET', '/mails'));
   }
 
   async takeMails() {
-    const mails = await this.mails();
-    await this.call('DELETE', '/mails');
-    return mails;
+    return received(await this.call('DELETE', '/mails'));
   }
 
   async injectFault(fault) {
@@ -87,5 +84,9 @@ class Sandbox {
 }
 
 process.on('exit', () => running.forEach((handle) => handle.abandon()));
+
+function received(mails) {
+  return mails.map((mail) => ({ ...mail, mime: Buffer.from(mail.mime_base64, 'base64') }));
+}
 
 module.exports = { Sandbox };

@@ -99,7 +99,7 @@ impl Call {
         if self.is_quick
             && let Some(made) = poll_once(&runtime, &mut work)
         {
-            settle(py, &future, made)?;
+            settle(py, &future, made(py))?;
             return Ok(future);
         }
         let (waiting, event_loop) = (future.clone().unbind(), event_loop.unbind());
@@ -165,19 +165,17 @@ impl Settler {
         let Some((future, made)) = waiting.take() else {
             return Ok(());
         };
-        let future = future.bind(py);
-        match future
-            .call_method0(pyo3::intern!(py, "done"))?
-            .is_truthy()?
-        {
-            true => Ok(()), // cancelled meanwhile
-            false => settle(py, future, made),
-        }
+        settle(py, future.bind(py), made(py))
     }
 }
 
-fn settle(py: Python<'_>, future: &Bound<'_, PyAny>, made: Made) -> PyResult<()> {
-    match made(py) {
+/// The value is made before: that runs Python, and with it whatever a signal brings, such as the future's cancellation.
+fn settle(py: Python<'_>, future: &Bound<'_, PyAny>, made: PyResult<Py<PyAny>>) -> PyResult<()> {
+    let is_done = future.call_method0(pyo3::intern!(py, "done"))?;
+    if is_done.is_truthy()? {
+        return Ok(()); // cancelled meanwhile
+    }
+    match made {
         Ok(value) => future.call_method1(pyo3::intern!(py, "set_result"), (value,))?,
         Err(error) => future.call_method1(pyo3::intern!(py, "set_exception"), (error,))?,
     };

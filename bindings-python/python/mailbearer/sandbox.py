@@ -125,9 +125,7 @@ class Sandbox:
 
     def take_mails(self) -> list[ReceivedMail]:
         """The received mails, oldest first; the inbox is empty afterwards."""
-        mails = self.mails()
-        self.call("DELETE", "/sandbox/mails")
-        return mails
+        return [_received(mail) for mail in self.call("DELETE", "/sandbox/mails")]
 
     def inject_fault(self, at: str, effect: object, *, times: Union[int, Literal["always"]] = 1) -> None:
         """Lets something go wrong, this many times or always: `at` is a step such as `"token"`, `"auth-response"` or

@@ -27,7 +27,7 @@
 //! | `POST /sandbox/devices/decline` | `{"user_code"}` |
 //! | `POST /sandbox/authorize` | `{"url", "user"}`: goes through the pages of an authorization request as a person who agrees; answers `{"location"}` |
 //! | `POST /sandbox/federated-tokens` | `{"issuer", "subject", "audience"}`: a workload's token of that issuer; answers `{"token"}` |
-//! | `GET, DELETE /sandbox/mails` | the received mails with envelope, claims and `mime_base64`; forgets them |
+//! | `GET, DELETE /sandbox/mails` | the received mails with envelope, claims and `mime_base64`, oldest first; `DELETE` forgets them as it gives them |
 //! | `GET /sandbox/refusals` | why Exchange refused sign-ins, which it tells no client |
 //! | `GET /sandbox/clock` | `{"now_unix_ms"}` |
 //! | `POST /sandbox/clock/advance` | `{"seconds"}` |
@@ -76,7 +76,7 @@ pub(crate) fn router(cloud: Arc<Cloud>, ca_file: PathBuf) -> Router {
             get(pending_faults).post(inject).delete(clear_faults),
         )
         .route("/sandbox/catalogue", get(catalogue))
-        .route("/sandbox/mails", get(mails).delete(forget_mails))
+        .route("/sandbox/mails", get(mails).delete(take_mails))
         .route("/sandbox/clock", get(time))
         .route("/sandbox/clock/advance", post(advance))
         .merge(administrator::routes())
@@ -160,7 +160,15 @@ async fn catalogue() -> Json<Value> {
 }
 
 async fn mails(State(control): State<Control>) -> Json<Value> {
-    let mails = control.cloud.inbox.mails();
+    all(&control.cloud.inbox.mails())
+}
+
+/// Given as they are forgotten, so that whoever takes them misses none that arrives meanwhile.
+async fn take_mails(State(control): State<Control>) -> Json<Value> {
+    all(&control.cloud.inbox.take())
+}
+
+fn all(mails: &[Arc<StoredMail>]) -> Json<Value> {
     let to_json = |stored: &Arc<StoredMail>| {
         let mail = &stored.mail;
         json!({
@@ -178,11 +186,6 @@ async fn mails(State(control): State<Control>) -> Json<Value> {
         })
     };
     Json(mails.iter().map(to_json).collect())
-}
-
-async fn forget_mails(State(control): State<Control>) -> Answer {
-    control.cloud.inbox.clear();
-    done()
 }
 
 async fn time(State(control): State<Control>) -> Json<Value> {

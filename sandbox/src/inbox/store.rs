@@ -191,10 +191,16 @@ impl Inbox {
 
     /// Removes all mails.
     pub fn clear(&self) {
+        self.take();
+    }
+
+    /// Removes all mails and gives them, oldest first: none that arrives meanwhile is lost.
+    pub fn take(&self) -> Vec<Arc<StoredMail>> {
         let mut mails = self.lock();
-        mails.queue.clear();
+        let taken = mails.queue.drain(..).collect();
         mails.bytes = 0;
         self.announce(&mails);
+        taken
     }
 
     /// Tells of every change from now on; changes in quick succession are told as one.
