@@ -290,8 +290,8 @@ async fn open_in_browser(address: &str) -> (u16, String) {
     (response.status().as_u16(), page)
 }
 
-/// Alice's account, which signs in in a browser.
-async fn world_with_a_browser() -> World {
+/// Alice's account, and what she is shown for her sign-in in a browser.
+async fn world_with_a_browser() -> (World, SignInPrompt) {
     let world = World::start().await;
     let account = NewAccount {
         name: NAME.to_owned(),
@@ -299,17 +299,15 @@ async fn world_with_a_browser() -> World {
         ..person(&world.sandbox)
     };
     world.mailbearer.add_account(account).await.unwrap();
-    world
+    let flow = SignInFlow::AuthorizationCode;
+    let prompt = world.mailbearer.begin_sign_in(NAME, flow).await.unwrap();
+    (world, prompt)
 }
 
 #[tokio::test]
 async fn a_browser_on_this_machine() {
-    let world = world_with_a_browser().await;
+    let (world, prompt) = world_with_a_browser().await;
     let handle = &world.mailbearer;
-    let prompt = handle
-        .begin_sign_in(NAME, SignInFlow::AuthorizationCode)
-        .await
-        .unwrap();
     assert_eq!(prompt.user_code, "");
     let url = &prompt.verification_url;
     assert!(url.contains("code_challenge_method=S256"), "{url}");
@@ -344,12 +342,8 @@ async fn a_browser_on_this_machine() {
 
 #[tokio::test]
 async fn a_browser_on_another_machine() {
-    let world = world_with_a_browser().await;
+    let (world, prompt) = world_with_a_browser().await;
     let handle = &world.mailbearer;
-    let prompt = handle
-        .begin_sign_in(NAME, SignInFlow::AuthorizationCode)
-        .await
-        .unwrap();
     let pasted = |address: &str| SignInPrompt {
         redirected_to: Some(address.to_owned()),
         ..prompt.clone()
@@ -377,12 +371,8 @@ async fn a_browser_on_another_machine() {
 
 #[tokio::test]
 async fn a_person_who_declines_in_the_browser() {
-    let world = world_with_a_browser().await;
+    let (world, prompt) = world_with_a_browser().await;
     let handle = &world.mailbearer;
-    let prompt = handle
-        .begin_sign_in(NAME, SignInFlow::AuthorizationCode)
-        .await
-        .unwrap();
     let query = prompt.verification_url.split_once('?').unwrap().1;
     let field = |name: &str| {
         let fields = form_urlencoded::parse(query.as_bytes());

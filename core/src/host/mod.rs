@@ -1,4 +1,5 @@
-//! What the machine gives us, as small traits with defaults: clock, randomness, files, network, HTTP.
+//! What the machine gives us, as small traits with defaults: clock, randomness, files,
+//! environment, programs, network, HTTP.
 //! The only place that touches time, sockets and the system; everything above takes these as parts, so tests replace them.
 
 mod clock;

@@ -45,6 +45,19 @@ pub(crate) enum Value {
     List(String),
 }
 
+/// The kinds of errors as the documentation of methods names them: the variants of `ProblemKind`.
+pub(crate) const KINDS: [&str; 9] = [
+    "Config",
+    "SignIn",
+    "Consent",
+    "Rejected",
+    "Throttled",
+    "Unavailable",
+    "Storage",
+    "Misuse",
+    "Internal",
+];
+
 /// All methods, in the order of their definition.
 pub(crate) fn methods() -> Result<Vec<Method>> {
     read(&fs::read_to_string(root().join("core/src/handle.rs"))?)

@@ -1,6 +1,6 @@
 //! The handle's face in Node: a JavaScript class over the native module, and its declarations.
 
-use super::handle::{Method, Parameter, Value};
+use super::handle::{KINDS, Method, Parameter, Value};
 use super::schema::camel_case;
 
 /// The whole of `handle.js`.
@@ -240,19 +240,6 @@ fn first_lower(name: &str) -> String {
     let first = letters.next().map(|first| first.to_ascii_lowercase());
     first.into_iter().chain(letters).collect()
 }
-
-/// The kinds of errors, as Rust writes them.
-const KINDS: [&str; 9] = [
-    "Config",
-    "SignIn",
-    "Consent",
-    "Rejected",
-    "Throttled",
-    "Unavailable",
-    "Storage",
-    "Misuse",
-    "Internal",
-];
 
 #[cfg(test)]
 mod tests {

@@ -1,7 +1,7 @@
 //! The classes of the Python package and the stub of its native module, from the methods of the handle,
 //! documentation included: `Mailbearer` waits in its thread, `AsyncMailbearer` on an event loop.
 
-use super::handle::{Method, Parameter, Value};
+use super::handle::{KINDS, Method, Parameter, Value};
 use std::collections::BTreeSet;
 
 /// The whole of `_handle.py`.
@@ -268,19 +268,6 @@ fn in_python(line: &str) -> String {
         line.replace(&format!("`{kind}`"), &format!("`{kind}Error`"))
     })
 }
-
-/// The variants of `ProblemKind`.
-const KINDS: &[&str] = &[
-    "Config",
-    "SignIn",
-    "Consent",
-    "Rejected",
-    "Throttled",
-    "Unavailable",
-    "Storage",
-    "Misuse",
-    "Internal",
-];
 
 #[cfg(test)]
 mod tests {
