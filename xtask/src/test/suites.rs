@@ -91,6 +91,7 @@ const PACKAGES: &[Need] = &[
     Need::Debian("fakeroot"),
     Need::Debian("lintian"),
     Need::Npm("bindings-node"),
+    Need::Npm("xtask/src/test/packages"),
     Need::Python("bindings-python/requirements-test.txt"),
     Need::Python("xtask/src/dist/requirements.txt"),
     Need::Python("xtask/src/test/packages/requirements.txt"),
