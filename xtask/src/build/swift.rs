@@ -11,7 +11,7 @@ use xshell::{Shell, cmd};
 /// Its users set `PKG_CONFIG_PATH` to its `lib/pkgconfig`.
 pub(crate) fn package(shell: &Shell) -> Result<PathBuf> {
     let library = library(shell, Profile::Dist)?;
-    generate(shell, Profile::Dist)?;
+    check_generated(shell, Profile::Dist)?;
     let package = root().join("target/swift/package");
     fresh(&package)?;
     let folder = root().join("bindings-swift");
@@ -40,9 +40,13 @@ pub(crate) fn library(shell: &Shell, profile: Profile) -> Result<PathBuf> {
 }
 
 /// Writes the generated sources into the package.
-fn generate(shell: &Shell, profile: Profile) -> Result {
+pub(crate) fn generate(shell: &Shell, profile: Profile) -> Result {
+    library(shell, profile)?;
     for (generated, place) in generated(shell, profile)? {
-        fs::copy(generated, place)?;
+        if fs::read(&generated)? != fs::read(&place).unwrap_or_default() {
+            fs::copy(generated, &place)?;
+            println!("wrote {}", place.display());
+        }
     }
     Ok(())
 }
@@ -52,7 +56,7 @@ pub(crate) fn check_generated(shell: &Shell, profile: Profile) -> Result {
     for (generated, place) in generated(shell, profile)? {
         if fs::read(&generated)? != fs::read(&place)? {
             return Err(format!(
-                "{} is not fresh, run cargo xtask build swift",
+                "{} is not fresh, run cargo xtask codegen --swift",
                 place.display()
             )
             .into());

@@ -38,11 +38,10 @@ pub(crate) fn run(shell: &Shell, check: bool) -> Result {
             "bindings-python/python/mailbearer/_mailbearer.pyi",
             python_face::write_native(&methods),
         ),
-        (
-            "bindings-swift/Sources/Mailbearer/Types.swift",
-            swift::write(&types)?,
-        ),
     ] {
+        files.push((path.to_owned(), text));
+    }
+    for (path, text) in swift::files(&types, &methods)? {
         files.push((path.to_owned(), text));
     }
     let mut stale = Vec::new();
