@@ -6,7 +6,10 @@ import PackageDescription
 let package = Package(
     name: "mailbearer",
     platforms: [.macOS(.v13), .iOS(.v16)],
-    products: [.library(name: "Mailbearer", targets: ["Mailbearer"])],
+    products: [
+        .library(name: "Mailbearer", targets: ["Mailbearer"]),
+        .library(name: "MailbearerSandbox", targets: ["MailbearerSandbox"]),
+    ],
     targets: [
         .systemLibrary(name: "MailbearerFFI", pkgConfig: "mailbearer"),
         // Generated code for asynchronous calls does not compile in Swift 6 mode.
@@ -19,7 +22,9 @@ let package = Package(
                 .linkedLibrary("m", .when(platforms: [.linux])),
             ]),
         .target(name: "Mailbearer", dependencies: ["MailbearerNative"]),
+        // For the tests of whoever sends mail: a local Microsoft 365, and a sender that sends nothing.
+        .target(name: "MailbearerSandbox", dependencies: ["Mailbearer", "MailbearerNative"]),
         .executableTarget(name: "send", dependencies: ["Mailbearer"], path: "Examples/Send"),
-        .testTarget(name: "MailbearerTests", dependencies: ["Mailbearer"]),
+        .testTarget(name: "MailbearerTests", dependencies: ["Mailbearer", "MailbearerSandbox", "MailbearerNative"]),
     ]
 )

@@ -1,5 +1,6 @@
 import Foundation
 import Mailbearer
+import MailbearerSandbox
 import Testing
 
 /// The example of README.md is a program of the package: it is what README.md says, and it sends.
@@ -19,9 +20,9 @@ import Testing
         let passphrase = "correct horse battery staple"
         let vault = folder.appending(path: "mailbearer.vault").path()
         let settings = VaultSettings.file(path: vault, passphrase: .text(text: SecretText(passphrase)))
-        let sandbox = try await Sandbox()
+        let sandbox = try await Sandbox.start()
         let mailbearer = try await Mailbearer.open(Config(vault: settings))
-        try await mailbearer.addAccount(try sandbox.billing())
+        try await mailbearer.addAccount(sandbox.billing)
         try await mailbearer.close()
         let shown = try run(in: folder, environment: ["MAILBEARER_PASSPHRASE": passphrase])
         #expect(shown == "ada@fabrikam.example accepted \n")

@@ -153,7 +153,6 @@ fn bindings_node(shell: &Shell) -> Result<Counts> {
 fn bindings_swift(shell: &Shell) -> Result<Counts> {
     let library = build::swift::library(shell, Profile::Dev)?;
     build::swift::check_generated(shell, Profile::Dev)?;
-    build_sandbox(shell)?;
     let toolchain = Toolchain::find().ok_or("Swift is not installed")?;
     let package = root().join("bindings-swift");
     let scratch = root().join("target/swift/build");
@@ -165,7 +164,7 @@ fn bindings_swift(shell: &Shell) -> Result<Counts> {
     )
 }
 
-/// The sandbox's program, which the tests in other languages start.
+/// The sandbox's program, which clients of other makers are pointed at.
 fn build_sandbox(shell: &Shell) -> Result {
     Ok(cmd!(shell, "cargo build --quiet --package mailbearer-sandbox").run()?)
 }
