@@ -248,5 +248,5 @@ mount --rbind /dev "$system/dev"
 mkdir -p "$system$workspace"
 mount --rbind "$workspace" "$system$workspace"
 exec chroot "$system" /usr/bin/env -i --chdir="$package" HOME=/tmp LC_ALL=C.UTF-8 PATH=/usr/bin:/bin \
-    PKG_CONFIG_PATH="$pkg_config" swift "$@"
+    PKG_CONFIG_PATH="$pkg_config" MAILBEARER_SCENARIO_REPORTS="${MAILBEARER_SCENARIO_REPORTS-}" swift "$@"
 "#;
