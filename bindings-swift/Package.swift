@@ -25,6 +25,8 @@ let package = Package(
         // For the tests of whoever sends mail: a local Microsoft 365, and a sender that sends nothing.
         .target(name: "MailbearerSandbox", dependencies: ["Mailbearer", "MailbearerNative"]),
         .executableTarget(name: "send", dependencies: ["Mailbearer"], path: "Examples/Send"),
+        .executableTarget(
+            name: "endings", dependencies: ["Mailbearer", "MailbearerSandbox"], path: "Tests/Endings"),
         .testTarget(name: "MailbearerTests", dependencies: ["Mailbearer", "MailbearerSandbox", "MailbearerNative"]),
     ]
 )

@@ -7,8 +7,7 @@ use mailbearer::Error;
 use mailbearer::model::ProblemKind;
 use mailbearer_sandbox::{Options, Sandbox};
 use std::error::Error as _;
-use std::sync::Arc;
-use tokio::sync::Mutex;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 /// A running sandbox. It ends with the object.
 #[derive(uniffi::Object)]
@@ -31,10 +30,14 @@ impl SandboxServer {
             let cause = error.source().map(|cause| format!(": {cause}"));
             failure(&format!("{error}{}", cause.unwrap_or_default()))
         })?;
-        Ok(Arc::new(Self {
+        let server = Arc::new(Self {
             url: sandbox.inbox_url().trim_end_matches('/').to_owned(),
             sandbox: Mutex::new(Some(sandbox)),
-        }))
+        });
+        let mut started = STARTED.lock().unwrap_or_else(PoisonError::into_inner);
+        started.retain(|other| other.strong_count() > 0);
+        started.push(Arc::downgrade(&server));
+        Ok(server)
     }
 
     /// The address of its web inbox and of its control interface.
@@ -44,11 +47,29 @@ impl SandboxServer {
 
     /// Closes all its connections. May be called twice.
     async fn stop(&self) {
-        if let Some(sandbox) = self.sandbox.lock().await.take() {
+        if let Some(sandbox) = self.take() {
             sandbox.shutdown().await;
         }
     }
 }
+
+impl SandboxServer {
+    fn take(&self) -> Option<Sandbox> {
+        let mut sandbox = self.sandbox.lock().unwrap_or_else(PoisonError::into_inner);
+        sandbox.take()
+    }
+}
+
+/// Removes the files of all that run, without waiting for their tasks: for a process that ends at once.
+#[uniffi::export]
+fn abandon_sandboxes() {
+    let started = STARTED.lock().unwrap_or_else(PoisonError::into_inner);
+    for server in started.iter().filter_map(Weak::upgrade) {
+        drop(server.take());
+    }
+}
+
+static STARTED: Mutex<Vec<Weak<SandboxServer>>> = Mutex::new(Vec::new());
 
 fn failure(text: &str) -> Failure {
     let fix = "let this program listen on 127.0.0.1 and write to the folder for temporary files";

@@ -415,6 +415,12 @@ void uniffi_mailbearer_swift_fn_func_stop_log(RustCallStatus *_Nonnull out_statu
     
 );
 #endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_MAILBEARER_SWIFT_FN_FUNC_ABANDON_SANDBOXES
+#define UNIFFI_FFIDEF_UNIFFI_MAILBEARER_SWIFT_FN_FUNC_ABANDON_SANDBOXES
+void uniffi_mailbearer_swift_fn_func_abandon_sandboxes(RustCallStatus *_Nonnull out_status
+    
+);
+#endif
 #ifndef UNIFFI_FFIDEF_FFI_MAILBEARER_SWIFT_RUSTBUFFER_ALLOC
 #define UNIFFI_FFIDEF_FFI_MAILBEARER_SWIFT_RUSTBUFFER_ALLOC
 RustBuffer ffi_mailbearer_swift_rustbuffer_alloc(uint64_t size, RustCallStatus *_Nonnull out_status
@@ -678,6 +684,12 @@ void ffi_mailbearer_swift_rust_future_complete_void(uint64_t handle, RustCallSta
 #ifndef UNIFFI_FFIDEF_UNIFFI_MAILBEARER_SWIFT_CHECKSUM_FUNC_STOP_LOG
 #define UNIFFI_FFIDEF_UNIFFI_MAILBEARER_SWIFT_CHECKSUM_FUNC_STOP_LOG
 uint16_t uniffi_mailbearer_swift_checksum_func_stop_log(void
+    
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_MAILBEARER_SWIFT_CHECKSUM_FUNC_ABANDON_SANDBOXES
+#define UNIFFI_FFIDEF_UNIFFI_MAILBEARER_SWIFT_CHECKSUM_FUNC_ABANDON_SANDBOXES
+uint16_t uniffi_mailbearer_swift_checksum_func_abandon_sandboxes(void
     
 );
 #endif

@@ -1758,6 +1758,15 @@ public func stopLog()  {try! rustCall() {
     )
 }
 }
+/**
+ * Removes the files of all that run, without waiting for their tasks: for a process that ends at once.
+ */
+public func abandonSandboxes()  {try! rustCall() {
+        uniffiCallStatus in
+    uniffi_mailbearer_swift_fn_func_abandon_sandboxes(uniffiCallStatus
+    )
+}
+}
 
 private enum InitializationResult {
     case ok
@@ -1775,6 +1784,9 @@ private let initializationResult: InitializationResult = {
         return InitializationResult.contractVersionMismatch
     }
     if (uniffi_mailbearer_swift_checksum_func_stop_log() != 10688) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_mailbearer_swift_checksum_func_abandon_sandboxes() != 15488) {
         return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_mailbearer_swift_checksum_method_eventreader_next() != 46557) {

@@ -30,6 +30,8 @@ public final class Sandbox: Sendable {
     public let endpoints: EndpointOverrides
 
     private let server: SandboxServer
+    /// What a global variable holds is not freed when the process ends.
+    private static let cleanUpAtExit: Void = { _ = atexit { abandonSandboxes() } }()
 
     private init(_ server: SandboxServer) async throws {
         self.server = server
@@ -58,6 +60,7 @@ public final class Sandbox: Sendable {
     /// Starts a sandbox of its own, on free ports. With a seed, its ids and secrets are repeatable.
     /// Kinds of errors: `unavailable` (this program may not listen on 127.0.0.1).
     public static func start(randomSeed: UInt64? = nil) async throws -> Sandbox {
+        _ = cleanUpAtExit
         do {
             return try await Sandbox(try await SandboxServer.start(randomSeed: randomSeed))
         } catch let failure as Failure {

@@ -24,22 +24,10 @@ import Testing
         let mailbearer = try await Mailbearer.open(Config(vault: settings))
         try await mailbearer.addAccount(sandbox.billing)
         try await mailbearer.close()
-        let shown = try run(in: folder, environment: ["MAILBEARER_PASSPHRASE": passphrase])
-        #expect(shown == "ada@fabrikam.example accepted \n")
+        let environment = ["MAILBEARER_PASSPHRASE": passphrase]
+        let ending = try await Program(name: "send", folder: folder, environment: environment).run()
+        #expect(ending.status == 0)
+        #expect(ending.output == "ada@fabrikam.example accepted \n")
         #expect(try await sandbox.mails().count == 1)
-    }
-
-    /// Runs the example, which the package manager puts beside the tests.
-    private func run(in folder: URL, environment: [String: String]) throws -> String {
-        let process = Process()
-        let output = Pipe()
-        let tests = URL(filePath: CommandLine.arguments[0])
-        process.executableURL = tests.deletingLastPathComponent().appending(path: "send")
-        process.currentDirectoryURL = folder
-        process.environment = environment
-        process.standardOutput = output
-        try process.run()
-        let shown = output.fileHandleForReading.readDataToEndOfFile()
-        return String(decoding: shown, as: UTF8.self)
     }
 }
