@@ -69,7 +69,7 @@ pub(crate) fn run(shell: &Shell, target: Target) -> Result {
         println!("{}", node::pack(shell)?.display());
     }
     if all || target == Target::Swift {
-        println!("{}", swift::package(shell)?.display());
+        println!("{}", swift::package(shell, Profile::Dist)?.display());
     }
     Ok(())
 }

@@ -7,19 +7,27 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use xshell::{Shell, cmd};
 
-/// Builds the package for distribution, with its sources and its library, and gives its path.
+/// Builds the package with its sources and its library, and gives its folder.
 /// Its users set `PKG_CONFIG_PATH` to its `lib/pkgconfig`.
-pub(crate) fn package(shell: &Shell) -> Result<PathBuf> {
-    let library = library(shell, Profile::Dist)?;
-    check_generated(shell, Profile::Dist)?;
-    let package = root().join("target/swift/package");
+pub(crate) fn package(shell: &Shell, profile: Profile) -> Result<PathBuf> {
+    let library = library(shell, profile)?;
+    check_generated(shell, profile)?;
+    let package = root()
+        .join("target/swift")
+        .join(profile.name())
+        .join("package");
     fresh(&package)?;
     let folder = root().join("bindings-swift");
-    let parts = ["Package.swift", "README.md", "Examples", "Sources", "Tests"]
-        .map(|part| folder.join(part));
+    let parts = PARTS.map(|part| folder.join(part));
     cmd!(shell, "cp -R {parts...} {library} {package}").run()?;
+    // What only a debugger needs would be most of a development build's size.
+    let library = package.join("lib").join(LIBRARY);
+    cmd!(shell, "strip --strip-debug {library}").run()?;
     Ok(package)
 }
+
+/// What the package has of our folder. Its own tests are among it, because its description names them.
+const PARTS: [&str; 5] = ["Package.swift", "README.md", "Examples", "Sources", "Tests"];
 
 /// Builds the library and gives the folder that holds it and tells pkg-config about it.
 pub(crate) fn library(shell: &Shell, profile: Profile) -> Result<PathBuf> {

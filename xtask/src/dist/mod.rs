@@ -12,7 +12,7 @@ mod node;
 mod platform;
 mod python;
 mod recipe;
-mod swift;
+pub(crate) mod swift;
 
 use crate::build::{self, Profile, Target, fresh};
 use crate::{Result, root};

@@ -4,7 +4,8 @@ use super::counts::{Counts, run_checked, run_counted};
 use super::needs::{Need, python};
 use crate::build::swift_toolchain::Toolchain;
 use crate::build::{self, Profile};
-use crate::{Result, root};
+use crate::{Result, dist, root};
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use xshell::{Shell, cmd};
 
@@ -149,19 +150,41 @@ fn bindings_node(shell: &Shell) -> Result<Counts> {
     Ok(counts)
 }
 
-/// The Swift package, and that its generated sources are fresh.
+/// The Swift package, that its generated sources are fresh, and a package of somebody else's that uses its archive.
 fn bindings_swift(shell: &Shell) -> Result<Counts> {
     let library = build::swift::library(shell, Profile::Dev)?;
     build::swift::check_generated(shell, Profile::Dev)?;
     let toolchain = Toolchain::find().ok_or("Swift is not installed")?;
-    let package = root().join("bindings-swift");
-    let scratch = root().join("target/swift/build");
-    run_counted(
-        toolchain
-            .swift(&package, &library.join("pkgconfig"))
-            .args(["test", "--scratch-path"])
-            .arg(scratch),
+    let swift = |verb: &str, package: &Path, library: &Path, scratch: &str| {
+        let mut command = toolchain.swift(package, &library.join("pkgconfig"));
+        command.args([verb, "--scratch-path"]);
+        command.arg(root().join("target/swift").join(scratch));
+        command
+    };
+    let ours = root().join("bindings-swift");
+    let mut counts = run_counted(&mut swift("test", &ours, &library, "build"))?;
+    let place = swift_consumer(shell)?;
+    let (consumer, library) = (place.join("reminders"), place.join("mailbearer/lib"));
+    counts += run_counted(&mut swift("test", &consumer, &library, "consumer-build"))?;
+    let mut program = swift("run", &consumer, &library, "consumer-build");
+    counts += run_checked(program.arg("remind"))?;
+    Ok(counts)
+}
+
+/// The archive unpacked, beside a package that uses it.
+fn swift_consumer(shell: &Shell) -> Result<PathBuf> {
+    let archive = dist::swift::pack_for_tests(shell)?;
+    let place = root().join("target/swift/consumer");
+    build::fresh(&place.join("mailbearer"))?;
+    cmd!(
+        shell,
+        "tar --extract --gzip --file {archive} --directory {place}/mailbearer --strip-components 1"
     )
+    .run()?;
+    let ours = root().join("bindings-swift/Consumer");
+    build::fresh(&place.join("reminders"))?;
+    cmd!(shell, "cp -R {ours}/. {place}/reminders").run()?;
+    Ok(place)
 }
 
 /// The sandbox's program, which clients of other makers are pointed at.

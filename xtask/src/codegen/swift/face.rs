@@ -142,13 +142,13 @@ fn translate(line: &str, methods: &[Method]) -> String {
         if place % 2 == 0 {
             translated.push_str(part);
         } else if KINDS.contains(&part) {
-            translated.push_str(&format!("`{}`", first_lower(part)));
+            translated.extend(["`", &first_lower(part), "`"]);
         } else if translated.ends_with('[') {
             translated.pop();
             translated.push_str(&link(part, methods));
             translated.push(LINKED);
         } else {
-            translated.push_str(&format!("`{part}`"));
+            translated.extend(["`", part, "`"]);
         }
     }
     let translated = translated.replace(&format!("{LINKED}]"), "");
