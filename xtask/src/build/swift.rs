@@ -2,6 +2,7 @@
 //! (`xtask/src/bin/swift-bindgen.rs`) that is compiled only here.
 
 use super::{Profile, fresh};
+use crate::codegen::constants;
 use crate::{Result, root};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -27,7 +28,14 @@ pub(crate) fn package(shell: &Shell, profile: Profile) -> Result<PathBuf> {
 }
 
 /// What the package has of our folder. Its own tests are among it, because its description names them.
-const PARTS: [&str; 5] = ["Package.swift", "README.md", "Examples", "Sources", "Tests"];
+const PARTS: [&str; 6] = [
+    "Package.swift",
+    "README.md",
+    "Benchmarks",
+    "Examples",
+    "Sources",
+    "Tests",
+];
 
 /// Builds the library and gives the folder that holds it and tells pkg-config about it.
 pub(crate) fn library(shell: &Shell, profile: Profile) -> Result<PathBuf> {
@@ -101,9 +109,16 @@ fn generated(shell: &Shell, profile: Profile) -> Result<Vec<(PathBuf, PathBuf)>>
         .map(|entry| {
             let file = entry?.path();
             let place = place(&file);
+            let text = constants::filled_in(&fs::read_to_string(&file)?)?;
+            fs::write(&file, in_docc(&text))?;
             Ok((file, place))
         })
         .collect()
+}
+
+/// Rust's links to types in DocC's form.
+fn in_docc(text: &str) -> String {
+    text.replace("[`", "``").replace("`]", "``")
 }
 
 const LIBRARY: &str = "libmailbearer_swift.a";
