@@ -24,7 +24,14 @@ let package = Package(
         .target(name: "Mailbearer", dependencies: ["MailbearerNative"]),
         // For the tests of whoever sends mail: a local Microsoft 365, and a sender that sends nothing.
         .target(name: "MailbearerSandbox", dependencies: ["Mailbearer", "MailbearerNative"]),
+        .executableTarget(
+            name: "first-mail", dependencies: ["Mailbearer", "MailbearerSandbox"], path: "Examples/FirstMail"),
+        .executableTarget(name: "add-account", dependencies: ["Mailbearer"], path: "Examples/AddAccount"),
         .executableTarget(name: "send", dependencies: ["Mailbearer"], path: "Examples/Send"),
+        .executableTarget(
+            name: "sign-in", dependencies: ["Mailbearer", "MailbearerSandbox"], path: "Examples/SignIn"),
+        .executableTarget(name: "watch", dependencies: ["Mailbearer", "MailbearerSandbox"], path: "Examples/Watch"),
+        .executableTarget(name: "cost", dependencies: ["Mailbearer", "MailbearerSandbox"], path: "Benchmarks/Cost"),
         .executableTarget(
             name: "endings", dependencies: ["Mailbearer", "MailbearerSandbox"], path: "Tests/Endings"),
         .testTarget(name: "MailbearerTests", dependencies: ["Mailbearer", "MailbearerSandbox", "MailbearerNative"]),

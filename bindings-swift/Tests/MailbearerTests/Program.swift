@@ -10,6 +10,7 @@ struct Program {
     struct Ending {
         let status: Int32
         let output: String
+        let errors: String
     }
 
     /// Runs it to its end. Waits on a thread that nobody else needs.
@@ -20,16 +21,20 @@ struct Program {
     }
 
     private func runHere() throws -> Ending {
-        let (process, output) = (Process(), Pipe())
+        let (process, output, errors) = (Process(), Pipe(), Pipe())
         let tests = URL(filePath: CommandLine.arguments[0])
         process.executableURL = tests.deletingLastPathComponent().appending(path: name)
         process.arguments = arguments
         process.currentDirectoryURL = folder
         process.environment = environment
         process.standardOutput = output
+        process.standardError = errors
         try process.run()
-        let shown = output.fileHandleForReading.readDataToEndOfFile()
+        // A few lines each: neither pipe fills up while the other is read.
+        let texts = [output, errors].map { pipe in
+            String(decoding: pipe.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
+        }
         process.waitUntilExit()
-        return Ending(status: process.terminationStatus, output: String(decoding: shown, as: UTF8.self))
+        return Ending(status: process.terminationStatus, output: texts[0], errors: texts[1])
     }
 }

@@ -5,6 +5,7 @@ mod cli;
 pub(crate) mod node;
 pub(crate) mod python;
 pub(crate) mod swift;
+pub(crate) mod swift_reference;
 pub(crate) mod swift_toolchain;
 
 use crate::{Result, root};
