@@ -1,7 +1,19 @@
 // swift-tools-version:6.0
-// The Swift package over the native library that `cargo xtask build swift` makes; pkg-config says where it lies.
+// The Swift package over the native library, which `cargo xtask build swift` puts beside it.
 
+import Foundation
 import PackageDescription
+
+/// The native library: in a framework or a bundle where there is one, else where pkg-config says.
+func nativeLibrary() -> Target {
+    let isThere = { (name: String) in FileManager.default.fileExists(atPath: "\(Context.packageDirectory)/\(name)") }
+    let name = "MailbearerFFI"
+    if isThere("\(name).xcframework") { return .binaryTarget(name: name, path: "\(name).xcframework") }
+    #if compiler(>=6.2)
+        if isThere("\(name).artifactbundle") { return .binaryTarget(name: name, path: "\(name).artifactbundle") }
+    #endif
+    return .systemLibrary(name: name, pkgConfig: "mailbearer")
+}
 
 let package = Package(
     name: "mailbearer",
@@ -11,7 +23,7 @@ let package = Package(
         .library(name: "MailbearerSandbox", targets: ["MailbearerSandbox"]),
     ],
     targets: [
-        .systemLibrary(name: "MailbearerFFI", pkgConfig: "mailbearer"),
+        nativeLibrary(),
         // Generated code for asynchronous calls does not compile in Swift 6 mode.
         .target(
             name: "MailbearerNative",
@@ -20,6 +32,9 @@ let package = Package(
             linkerSettings: [
                 .linkedLibrary("gcc_s", .when(platforms: [.linux])),
                 .linkedLibrary("m", .when(platforms: [.linux])),
+                .linkedFramework("CoreFoundation", .when(platforms: [.macOS, .iOS])),
+                .linkedFramework("Security", .when(platforms: [.macOS, .iOS])),
+                .linkedFramework("SystemConfiguration", .when(platforms: [.macOS, .iOS])),
             ]),
         .target(name: "Mailbearer", dependencies: ["MailbearerNative"]),
         // For the tests of whoever sends mail: a local Microsoft 365, and a sender that sends nothing.

@@ -5,6 +5,7 @@ mod cli;
 pub(crate) mod node;
 pub(crate) mod python;
 pub(crate) mod swift;
+mod swift_bundle;
 pub(crate) mod swift_reference;
 pub(crate) mod swift_toolchain;
 

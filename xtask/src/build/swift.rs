@@ -1,7 +1,7 @@
 //! The Swift package: a static library, and Swift sources generated from it. The generator is a program of its own
 //! (`xtask/src/bin/swift-bindgen.rs`) that is compiled only here.
 
-use super::{Profile, fresh};
+use super::{Profile, fresh, swift_bundle};
 use crate::codegen::constants;
 use crate::{Result, root};
 use std::fs;
@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use xshell::{Shell, cmd};
 
 /// Builds the package with its sources and its library, and gives its folder.
-/// Its users set `PKG_CONFIG_PATH` to its `lib/pkgconfig`.
+/// On Linux, before Swift 6.2, its users set `PKG_CONFIG_PATH` to its `lib/pkgconfig`.
 pub(crate) fn package(shell: &Shell, profile: Profile) -> Result<PathBuf> {
     let library = library(shell, profile)?;
     check_generated(shell, profile)?;
@@ -20,10 +20,16 @@ pub(crate) fn package(shell: &Shell, profile: Profile) -> Result<PathBuf> {
     fresh(&package)?;
     let folder = root().join("bindings-swift");
     let parts = PARTS.map(|part| folder.join(part));
-    cmd!(shell, "cp -R {parts...} {library} {package}").run()?;
+    cmd!(shell, "cp -R {parts...} {package}").run()?;
+    if cfg!(target_os = "macos") {
+        swift_bundle::xcframework(shell, &package, profile)?;
+        return Ok(package);
+    }
+    let place = swift_bundle::artifact_bundle(&package, &library.join(LIBRARY))?;
     // What only a debugger needs would be most of a development build's size.
-    let library = package.join("lib").join(LIBRARY);
+    let library = place.join(LIBRARY);
     cmd!(shell, "strip --strip-debug {library}").run()?;
+    describe(&package.join("lib"), place.strip_prefix(&package)?)?;
     Ok(package)
 }
 
@@ -47,12 +53,18 @@ pub(crate) fn library(shell: &Shell, profile: Profile) -> Result<PathBuf> {
     .run()?;
     // The folder holds no shared library: programs then need nothing beside themselves.
     let lib = root().join("target/swift").join(name).join("lib");
-    fs::create_dir_all(lib.join("pkgconfig"))?;
+    describe(&lib, Path::new("lib"))?;
     fs::copy(profile.folder().join(LIBRARY), lib.join(LIBRARY))?;
-    let version = env!("CARGO_PKG_VERSION");
-    let description = format!("{PKG_CONFIG}Version: {version}\n");
-    fs::write(lib.join("pkgconfig/mailbearer.pc"), description)?;
     Ok(lib)
+}
+
+/// Tells pkg-config, in the folder `lib` of a package, where in the package the library lies.
+fn describe(lib: &Path, place: &Path) -> Result {
+    fs::create_dir_all(lib.join("pkgconfig"))?;
+    let place = place.display();
+    let description =
+        format!("prefix=${{pcfiledir}}/../..\nlibdir=${{prefix}}/{place}\n{PKG_CONFIG}");
+    Ok(fs::write(lib.join("pkgconfig/mailbearer.pc"), description)?)
 }
 
 /// Writes the generated sources into the package.
@@ -121,13 +133,12 @@ fn in_docc(text: &str) -> String {
     text.replace("[`", "``").replace("`]", "``")
 }
 
-const LIBRARY: &str = "libmailbearer_swift.a";
+pub(super) const LIBRARY: &str = "libmailbearer_swift.a";
 
-/// Says where the library lies, wherever the folder is put.
-const PKG_CONFIG: &str = "\
-prefix=${pcfiledir}/../..
-libdir=${prefix}/lib
-Name: mailbearer
-Description: The native library of Mailbearer's Swift package
-Libs: -L${libdir} -lmailbearer_swift
-";
+const PKG_CONFIG: &str = concat!(
+    "Name: mailbearer\n",
+    "Description: The native library of Mailbearer's Swift package\n",
+    "Version: ",
+    env!("CARGO_PKG_VERSION"),
+    "\nLibs: -L${libdir} -lmailbearer_swift\n",
+);
