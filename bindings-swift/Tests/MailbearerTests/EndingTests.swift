@@ -11,4 +11,13 @@ import Testing
         #expect(file.hasSuffix(".pem"), "\(ending.output)")
         #expect(!FileManager.default.fileExists(atPath: file))
     }
+
+    #if os(Linux)
+        /// Calls, refusals and readers that give up, ten thousand times: a leak of one record each would be megabytes.
+        @Test func keepsNothingOfWhatIsOver() async throws {
+            let ending = try await Program(name: "endings", arguments: ["memory"]).run()
+            let growth = try #require(Int(ending.output.split(separator: "\n").first ?? ""))
+            #expect(growth < 2_000, "kilobytes")
+        }
+    #endif
 }
