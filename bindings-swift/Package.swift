@@ -37,8 +37,13 @@ let package = Package(
                 .linkedFramework("SystemConfiguration", .when(platforms: [.macOS, .iOS])),
             ]),
         .target(name: "Mailbearer", dependencies: ["MailbearerNative"]),
-        // For the tests of whoever sends mail: a local Microsoft 365, and a sender that sends nothing.
-        .target(name: "MailbearerSandbox", dependencies: ["Mailbearer", "MailbearerNative"]),
+        // For the tests of whoever sends mail: a local Microsoft 365, and a sender that sends nothing. The native part is a
+        // module of its own, so that nothing of it is in programs that do not use it.
+        .target(
+            name: "MailbearerSandboxNative",
+            dependencies: ["MailbearerFFI", "MailbearerNative"],
+            swiftSettings: [.swiftLanguageMode(.v5)]),
+        .target(name: "MailbearerSandbox", dependencies: ["Mailbearer", "MailbearerSandboxNative"]),
         .executableTarget(
             name: "first-mail", dependencies: ["Mailbearer", "MailbearerSandbox"], path: "Examples/FirstMail"),
         .executableTarget(name: "add-account", dependencies: ["Mailbearer"], path: "Examples/AddAccount"),

@@ -3,7 +3,6 @@
 
 mod cancellation;
 mod log;
-mod sandbox;
 
 use cancellation::{Cancellation, Failure};
 use mailbearer::model::RevealedAccessToken;
@@ -11,6 +10,7 @@ use mailbearer::{
     Account, Bytes, Config, Delivery, Diagnosis, Envelope, Event, Events, Evidence, Mailbearer,
     Message, NewAccount, SignInFlow, SignInPrompt, TokenStatus,
 };
+use mailbearer_swift_sandbox as _; // in the same library, which a Swift program can have only one of
 use std::sync::Arc;
 
 uniffi::setup_scaffolding!();

@@ -384,40 +384,9 @@ RustBuffer uniffi_mailbearer_swift_fn_method_logreader_next(uint64_t ptr, RustCa
 uint64_t uniffi_mailbearer_swift_fn_method_logreader_take_dropped(uint64_t ptr, RustCallStatus *_Nonnull out_status
 );
 #endif
-#ifndef UNIFFI_FFIDEF_UNIFFI_MAILBEARER_SWIFT_FN_CLONE_SANDBOXSERVER
-#define UNIFFI_FFIDEF_UNIFFI_MAILBEARER_SWIFT_FN_CLONE_SANDBOXSERVER
-uint64_t uniffi_mailbearer_swift_fn_clone_sandboxserver(uint64_t handle, RustCallStatus *_Nonnull out_status
-);
-#endif
-#ifndef UNIFFI_FFIDEF_UNIFFI_MAILBEARER_SWIFT_FN_FREE_SANDBOXSERVER
-#define UNIFFI_FFIDEF_UNIFFI_MAILBEARER_SWIFT_FN_FREE_SANDBOXSERVER
-void uniffi_mailbearer_swift_fn_free_sandboxserver(uint64_t handle, RustCallStatus *_Nonnull out_status
-);
-#endif
-#ifndef UNIFFI_FFIDEF_UNIFFI_MAILBEARER_SWIFT_FN_CONSTRUCTOR_SANDBOXSERVER_START
-#define UNIFFI_FFIDEF_UNIFFI_MAILBEARER_SWIFT_FN_CONSTRUCTOR_SANDBOXSERVER_START
-uint64_t uniffi_mailbearer_swift_fn_constructor_sandboxserver_start(RustBuffer random_seed
-);
-#endif
-#ifndef UNIFFI_FFIDEF_UNIFFI_MAILBEARER_SWIFT_FN_METHOD_SANDBOXSERVER_STOP
-#define UNIFFI_FFIDEF_UNIFFI_MAILBEARER_SWIFT_FN_METHOD_SANDBOXSERVER_STOP
-uint64_t uniffi_mailbearer_swift_fn_method_sandboxserver_stop(uint64_t ptr
-);
-#endif
-#ifndef UNIFFI_FFIDEF_UNIFFI_MAILBEARER_SWIFT_FN_METHOD_SANDBOXSERVER_URL
-#define UNIFFI_FFIDEF_UNIFFI_MAILBEARER_SWIFT_FN_METHOD_SANDBOXSERVER_URL
-RustBuffer uniffi_mailbearer_swift_fn_method_sandboxserver_url(uint64_t ptr, RustCallStatus *_Nonnull out_status
-);
-#endif
 #ifndef UNIFFI_FFIDEF_UNIFFI_MAILBEARER_SWIFT_FN_FUNC_STOP_LOG
 #define UNIFFI_FFIDEF_UNIFFI_MAILBEARER_SWIFT_FN_FUNC_STOP_LOG
 void uniffi_mailbearer_swift_fn_func_stop_log(RustCallStatus *_Nonnull out_status
-    
-);
-#endif
-#ifndef UNIFFI_FFIDEF_UNIFFI_MAILBEARER_SWIFT_FN_FUNC_ABANDON_SANDBOXES
-#define UNIFFI_FFIDEF_UNIFFI_MAILBEARER_SWIFT_FN_FUNC_ABANDON_SANDBOXES
-void uniffi_mailbearer_swift_fn_func_abandon_sandboxes(RustCallStatus *_Nonnull out_status
     
 );
 #endif
@@ -687,12 +656,6 @@ uint16_t uniffi_mailbearer_swift_checksum_func_stop_log(void
     
 );
 #endif
-#ifndef UNIFFI_FFIDEF_UNIFFI_MAILBEARER_SWIFT_CHECKSUM_FUNC_ABANDON_SANDBOXES
-#define UNIFFI_FFIDEF_UNIFFI_MAILBEARER_SWIFT_CHECKSUM_FUNC_ABANDON_SANDBOXES
-uint16_t uniffi_mailbearer_swift_checksum_func_abandon_sandboxes(void
-    
-);
-#endif
 #ifndef UNIFFI_FFIDEF_UNIFFI_MAILBEARER_SWIFT_CHECKSUM_METHOD_EVENTREADER_NEXT
 #define UNIFFI_FFIDEF_UNIFFI_MAILBEARER_SWIFT_CHECKSUM_METHOD_EVENTREADER_NEXT
 uint16_t uniffi_mailbearer_swift_checksum_method_eventreader_next(void
@@ -795,18 +758,6 @@ uint16_t uniffi_mailbearer_swift_checksum_method_logreader_take_dropped(void
     
 );
 #endif
-#ifndef UNIFFI_FFIDEF_UNIFFI_MAILBEARER_SWIFT_CHECKSUM_METHOD_SANDBOXSERVER_STOP
-#define UNIFFI_FFIDEF_UNIFFI_MAILBEARER_SWIFT_CHECKSUM_METHOD_SANDBOXSERVER_STOP
-uint16_t uniffi_mailbearer_swift_checksum_method_sandboxserver_stop(void
-    
-);
-#endif
-#ifndef UNIFFI_FFIDEF_UNIFFI_MAILBEARER_SWIFT_CHECKSUM_METHOD_SANDBOXSERVER_URL
-#define UNIFFI_FFIDEF_UNIFFI_MAILBEARER_SWIFT_CHECKSUM_METHOD_SANDBOXSERVER_URL
-uint16_t uniffi_mailbearer_swift_checksum_method_sandboxserver_url(void
-    
-);
-#endif
 #ifndef UNIFFI_FFIDEF_UNIFFI_MAILBEARER_SWIFT_CHECKSUM_CONSTRUCTOR_HANDLE_OPEN
 #define UNIFFI_FFIDEF_UNIFFI_MAILBEARER_SWIFT_CHECKSUM_CONSTRUCTOR_HANDLE_OPEN
 uint16_t uniffi_mailbearer_swift_checksum_constructor_handle_open(void
@@ -822,12 +773,6 @@ uint16_t uniffi_mailbearer_swift_checksum_constructor_cancellation_new(void
 #ifndef UNIFFI_FFIDEF_UNIFFI_MAILBEARER_SWIFT_CHECKSUM_CONSTRUCTOR_LOGREADER_OPEN
 #define UNIFFI_FFIDEF_UNIFFI_MAILBEARER_SWIFT_CHECKSUM_CONSTRUCTOR_LOGREADER_OPEN
 uint16_t uniffi_mailbearer_swift_checksum_constructor_logreader_open(void
-    
-);
-#endif
-#ifndef UNIFFI_FFIDEF_UNIFFI_MAILBEARER_SWIFT_CHECKSUM_CONSTRUCTOR_SANDBOXSERVER_START
-#define UNIFFI_FFIDEF_UNIFFI_MAILBEARER_SWIFT_CHECKSUM_CONSTRUCTOR_SANDBOXSERVER_START
-uint16_t uniffi_mailbearer_swift_checksum_constructor_sandboxserver_start(void
     
 );
 #endif

@@ -1316,178 +1316,6 @@ public func FfiConverterTypeLogReader_lower(_ value: LogReader) -> UInt64 {
 
 
 
-
-
-/**
- * A running sandbox. It ends with the object.
- */
-public protocol SandboxServerProtocol: AnyObject, Sendable {
-    
-    /**
-     * Closes all its connections. May be called twice.
-     */
-    func stop() async 
-    
-    /**
-     * The address of its web inbox and of its control interface.
-     */
-    func url()  -> String
-    
-}
-/**
- * A running sandbox. It ends with the object.
- */
-open class SandboxServer: SandboxServerProtocol, @unchecked Sendable {
-    fileprivate let handle: UInt64
-
-    /// Used to instantiate a [FFIObject] without an actual handle, for fakes in tests, mostly.
-#if swift(>=5.8)
-    @_documentation(visibility: private)
-#endif
-    public struct NoHandle {
-        public init() {}
-    }
-
-    // TODO: We'd like this to be `private` but for Swifty reasons,
-    // we can't implement `FfiConverter` without making this `required` and we can't
-    // make it `required` without making it `public`.
-#if swift(>=5.8)
-    @_documentation(visibility: private)
-#endif
-    required public init(unsafeFromHandle handle: UInt64) {
-        self.handle = handle
-    }
-
-    // This constructor can be used to instantiate a fake object.
-    // - Parameter noHandle: Placeholder value so we can have a constructor separate from the default empty one that may be implemented for classes extending [FFIObject].
-    //
-    // - Warning:
-    //     Any object instantiated with this constructor cannot be passed to an actual Rust-backed object. Since there isn't a backing handle the FFI lower functions will crash.
-#if swift(>=5.8)
-    @_documentation(visibility: private)
-#endif
-    public init(noHandle: NoHandle) {
-        self.handle = 0
-    }
-
-#if swift(>=5.8)
-    @_documentation(visibility: private)
-#endif
-    public func uniffiCloneHandle() -> UInt64 {
-        return try! rustCall { uniffi_mailbearer_swift_fn_clone_sandboxserver(self.handle, $0) }
-    }
-    // No primary constructor declared for this class.
-
-    deinit {
-        if handle == 0 {
-            // Mock objects have handle=0 don't try to free them
-            return
-        }
-
-        try! rustCall { uniffi_mailbearer_swift_fn_free_sandboxserver(handle, $0) }
-    }
-
-    
-    /**
-     * Starts one on free ports of 127.0.0.1. With a seed, its ids and secrets are repeatable.
-     */
-public static func start(randomSeed: UInt64?)async throws  -> SandboxServer  {
-    return
-        try  await uniffiRustCallAsync(
-            rustFutureFunc: {
-                uniffi_mailbearer_swift_fn_constructor_sandboxserver_start(FfiConverterOptionUInt64.lower(randomSeed)
-                )
-            },
-            pollFunc: ffi_mailbearer_swift_rust_future_poll_u64,
-            completeFunc: ffi_mailbearer_swift_rust_future_complete_u64,
-            freeFunc: ffi_mailbearer_swift_rust_future_free_u64,
-            liftFunc: FfiConverterTypeSandboxServer_lift,
-            errorHandler: FfiConverterTypeFailure_lift
-        )
-}
-    
-
-    
-    /**
-     * Closes all its connections. May be called twice.
-     */
-open func stop()async   {
-    return
-        try!  await uniffiRustCallAsync(
-            rustFutureFunc: {
-                uniffi_mailbearer_swift_fn_method_sandboxserver_stop(
-                        self.uniffiCloneHandle()
-                )
-            },
-            pollFunc: ffi_mailbearer_swift_rust_future_poll_void,
-            completeFunc: ffi_mailbearer_swift_rust_future_complete_void,
-            freeFunc: ffi_mailbearer_swift_rust_future_free_void,
-            liftFunc: { $0 },
-            errorHandler: nil
-            
-        )
-}
-    
-    /**
-     * The address of its web inbox and of its control interface.
-     */
-open func url() -> String  {
-    return try!  FfiConverterString.lift(try! rustCall() {
-        uniffiCallStatus in
-    uniffi_mailbearer_swift_fn_method_sandboxserver_url(
-            self.uniffiCloneHandle(),uniffiCallStatus
-    )
-})
-}
-    
-
-    
-}
-
-
-#if swift(>=5.8)
-@_documentation(visibility: private)
-#endif
-public struct FfiConverterTypeSandboxServer: FfiConverter {
-    typealias FfiType = UInt64
-    typealias SwiftType = SandboxServer
-
-    public static func lift(_ handle: UInt64) throws -> SandboxServer {
-        return SandboxServer(unsafeFromHandle: handle)
-    }
-
-    public static func lower(_ value: SandboxServer) -> UInt64 {
-        return value.uniffiCloneHandle()
-    }
-
-    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> SandboxServer {
-        let handle: UInt64 = try readInt(&buf)
-        return try lift(handle)
-    }
-
-    public static func write(_ value: SandboxServer, into buf: inout [UInt8]) {
-        writeInt(&buf, lower(value))
-    }
-}
-
-
-#if swift(>=5.8)
-@_documentation(visibility: private)
-#endif
-public func FfiConverterTypeSandboxServer_lift(_ handle: UInt64) throws -> SandboxServer {
-    return try FfiConverterTypeSandboxServer.lift(handle)
-}
-
-#if swift(>=5.8)
-@_documentation(visibility: private)
-#endif
-public func FfiConverterTypeSandboxServer_lower(_ value: SandboxServer) -> UInt64 {
-    return FfiConverterTypeSandboxServer.lower(value)
-}
-
-
-
-
 /**
  * Why a call gave no value.
  */
@@ -1578,30 +1406,6 @@ public func FfiConverterTypeFailure_lift(_ buf: RustBuffer) throws -> Failure {
 #endif
 public func FfiConverterTypeFailure_lower(_ value: Failure) -> RustBuffer {
     return FfiConverterTypeFailure.lower(value)
-}
-
-#if swift(>=5.8)
-@_documentation(visibility: private)
-#endif
-fileprivate struct FfiConverterOptionUInt64: FfiConverterRustBuffer {
-    typealias SwiftType = UInt64?
-
-    public static func write(_ value: SwiftType, into buf: inout [UInt8]) {
-        guard let value = value else {
-            writeInt(&buf, Int8(0))
-            return
-        }
-        writeInt(&buf, Int8(1))
-        FfiConverterUInt64.write(value, into: &buf)
-    }
-
-    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> SwiftType {
-        switch try readInt(&buf) as Int8 {
-        case 0: return nil
-        case 1: return try FfiConverterUInt64.read(from: &buf)
-        default: throw UniffiInternalError.unexpectedOptionalTag
-        }
-    }
 }
 
 #if swift(>=5.8)
@@ -1758,15 +1562,6 @@ public func stopLog()  {try! rustCall() {
     )
 }
 }
-/**
- * Removes the files of all that run, without waiting for their tasks: for a process that ends at once.
- */
-public func abandonSandboxes()  {try! rustCall() {
-        uniffiCallStatus in
-    uniffi_mailbearer_swift_fn_func_abandon_sandboxes(uniffiCallStatus
-    )
-}
-}
 
 private enum InitializationResult {
     case ok
@@ -1784,9 +1579,6 @@ private let initializationResult: InitializationResult = {
         return InitializationResult.contractVersionMismatch
     }
     if (uniffi_mailbearer_swift_checksum_func_stop_log() != 10688) {
-        return InitializationResult.apiChecksumMismatch
-    }
-    if (uniffi_mailbearer_swift_checksum_func_abandon_sandboxes() != 15488) {
         return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_mailbearer_swift_checksum_method_eventreader_next() != 46557) {
@@ -1840,12 +1632,6 @@ private let initializationResult: InitializationResult = {
     if (uniffi_mailbearer_swift_checksum_method_logreader_take_dropped() != 64567) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_mailbearer_swift_checksum_method_sandboxserver_stop() != 58196) {
-        return InitializationResult.apiChecksumMismatch
-    }
-    if (uniffi_mailbearer_swift_checksum_method_sandboxserver_url() != 24988) {
-        return InitializationResult.apiChecksumMismatch
-    }
     if (uniffi_mailbearer_swift_checksum_constructor_handle_open() != 39771) {
         return InitializationResult.apiChecksumMismatch
     }
@@ -1853,9 +1639,6 @@ private let initializationResult: InitializationResult = {
         return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_mailbearer_swift_checksum_constructor_logreader_open() != 59780) {
-        return InitializationResult.apiChecksumMismatch
-    }
-    if (uniffi_mailbearer_swift_checksum_constructor_sandboxserver_start() != 13420) {
         return InitializationResult.apiChecksumMismatch
     }
 

@@ -1,6 +1,6 @@
 import Foundation
 import Mailbearer
-import MailbearerNative
+import MailbearerSandboxNative
 
 #if canImport(FoundationNetworking)
     import FoundationNetworking
@@ -63,8 +63,12 @@ public final class Sandbox: Sendable {
         _ = cleanUpAtExit
         do {
             return try await Sandbox(try await SandboxServer.start(randomSeed: randomSeed))
-        } catch let failure as Failure {
-            throw failure.asThrown
+        } catch SandboxFailure.NotStarted(let text) {
+            let fix = "let this program listen on 127.0.0.1 and write to the folder for temporary files"
+            throw MailbearerError(
+                Problem(
+                    kind: .unavailable, code: "sandbox-not-started", text: text, fix: fix, retry: .never,
+                    operation: "start_sandbox"))
         }
     }
 

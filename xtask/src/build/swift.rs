@@ -107,11 +107,10 @@ fn generated(shell: &Shell, profile: Profile) -> Result<Vec<(PathBuf, PathBuf)>>
     )
     .run()?;
     let place = |file: &Path| {
-        let is_header = file.extension().is_some_and(|extension| extension == "h");
-        let module = if is_header {
-            "MailbearerFFI"
-        } else {
-            "MailbearerNative"
+        let module = match file.extension().and_then(|extension| extension.to_str()) {
+            Some("h") => "MailbearerFFI",
+            _ if file.ends_with("SandboxServer.swift") => "MailbearerSandboxNative",
+            _ => "MailbearerNative",
         };
         let name = file.file_name().unwrap_or_default();
         package.join("Sources").join(module).join(name)

@@ -1,13 +1,30 @@
 //! The sandbox, inside this process: a local Microsoft 365 for the tests of our users.
 //! Everything but its beginning and end goes through its own HTTP interface, in `Sources/MailbearerSandbox`.
+//! It is a crate of its own, and so a Swift module of its own, to stay out of programs that do not ask for it.
 
-use crate::Result;
-use crate::cancellation::Failure;
-use mailbearer::Error;
-use mailbearer::model::ProblemKind;
 use mailbearer_sandbox::{Options, Sandbox};
 use std::error::Error as _;
+use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
+
+uniffi::setup_scaffolding!();
+
+/// The sandbox cannot be started.
+#[derive(Debug, uniffi::Error)]
+enum SandboxFailure {
+    /// Something that it needs of the machine is missing.
+    NotStarted {
+        /// What.
+        text: String,
+    },
+}
+
+impl fmt::Display for SandboxFailure {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self::NotStarted { text } = self;
+        formatter.write_str(text)
+    }
+}
 
 /// A running sandbox. It ends with the object.
 #[derive(uniffi::Object)]
@@ -20,7 +37,7 @@ struct SandboxServer {
 impl SandboxServer {
     /// Starts one on free ports of 127.0.0.1. With a seed, its ids and secrets are repeatable.
     #[uniffi::constructor]
-    async fn start(random_seed: Option<u64>) -> Result<Arc<Self>> {
+    async fn start(random_seed: Option<u64>) -> Result<Arc<Self>, SandboxFailure> {
         let options = Options {
             random_seed,
             ..Options::default()
@@ -28,7 +45,8 @@ impl SandboxServer {
         let sandbox = Sandbox::start(options).await;
         let sandbox = sandbox.map_err(|error| {
             let cause = error.source().map(|cause| format!(": {cause}"));
-            failure(&format!("{error}{}", cause.unwrap_or_default()))
+            let text = format!("{error}{}", cause.unwrap_or_default());
+            SandboxFailure::NotStarted { text }
         })?;
         let server = Arc::new(Self {
             url: sandbox.inbox_url().trim_end_matches('/').to_owned(),
@@ -70,8 +88,3 @@ fn abandon_sandboxes() {
 }
 
 static STARTED: Mutex<Vec<Weak<SandboxServer>>> = Mutex::new(Vec::new());
-
-fn failure(text: &str) -> Failure {
-    let fix = "let this program listen on 127.0.0.1 and write to the folder for temporary files";
-    Error::new(ProblemKind::Unavailable, "sandbox-not-started", text, fix).into()
-}
