@@ -27,7 +27,7 @@ import MailbearerSandbox
         try await mailbearer.close()
         try await measure("a call that does nothing") { try await mailbearer.close() }
         let body = String(repeating: "It is due. ", count: 900)
-        let message = Message(account: "billing", to: [Address(address: "ada@fabrikam.example")], text: body)
+        let message = Message(account: "billing", to: ["ada@fabrikam.example"], text: body)
         try await measure("a 10 KB mail that a closed handle refuses") { _ = try? await mailbearer.send(message) }
     }
 

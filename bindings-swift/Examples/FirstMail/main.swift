@@ -7,7 +7,7 @@ let mailbearer = try await Mailbearer.open()
 try await mailbearer.addAccount(sandbox.billing)
 let message = Message(
     account: "billing",
-    to: [Address(address: "ada@fabrikam.example")],
+    to: ["ada@fabrikam.example"],
     subject: "Your invoice",
     text: "It is due.\n",
     attachments: [Attachment(Data("%PDF-1.7".utf8), name: "invoice.pdf")])

@@ -2,8 +2,7 @@ import Mailbearer
 
 let passphrase = Passphrase.environment(variable: "MAILBEARER_PASSPHRASE")
 let mailbearer = try await Mailbearer.open(Config(vault: .file(path: "mailbearer.vault", passphrase: passphrase)))
-let to = [Address(address: "ada@fabrikam.example")]
-let message = Message(account: "billing", to: to, subject: "Your invoice", text: "It is due.\n")
+let message = Message(account: "billing", to: ["ada@fabrikam.example"], subject: "Your invoice", text: "It is due.\n")
 do {
     let delivery = try await mailbearer.send(message)
     for recipient in delivery.recipients { print(recipient.address, recipient.verdict, recipient.fix) }

@@ -12,8 +12,8 @@ import MailbearerSandboxNative
 /// let sandbox = try await Sandbox.start()
 /// let mailbearer = try await Mailbearer.open()
 /// try await mailbearer.addAccount(sandbox.billing)
-/// let to = [Address(address: "ada@fabrikam.example")]
-/// try await mailbearer.send(Message(account: "billing", to: to, subject: "Your invoice", text: "It is due.\n"))
+/// let message = Message(account: "billing", to: ["ada@fabrikam.example"], subject: "Your invoice", text: "It is due.\n")
+/// try await mailbearer.send(message)
 /// #expect(try await sandbox.mails().first?.recipients == ["ada@fabrikam.example"])
 /// ```
 ///

@@ -43,7 +43,7 @@ import Testing
         let octets = Data([1, 2, 3])
         let message = Message(
             account: "billing",
-            to: [Address(address: "ada@fabrikam.example")],
+            to: ["ada@fabrikam.example"],
             subject: "Your invoice",
             attachments: [Attachment(octets, name: "a.bin")],
             priority: .high)

@@ -7,9 +7,9 @@ import Testing
     let mailbearer = try await Mailbearer.open()
     try await mailbearer.addAccount(sandbox.billing)
     try await sandbox.injectFault(at: "data-end", effect: ["named": "throttle-concurrency"])
-    let to = [Address(address: "ada@fabrikam.example")]
+    let message = Message(account: "billing", to: ["ada@fabrikam.example"], subject: "Your invoice", text: "It is due.\n")
     do {
-        try await mailbearer.send(Message(account: "billing", to: to, subject: "Your invoice", text: "It is due.\n"))
+        try await mailbearer.send(message)
         Issue.record("the mail was sent")
     } catch MailbearerError.throttled(let problem) {
         #expect(problem.retry != .never)

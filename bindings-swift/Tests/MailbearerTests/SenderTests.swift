@@ -4,7 +4,7 @@ import Testing
 
 /// What other packages adopt: they send through `any MailSender`.
 @Suite struct SenderTests {
-    private let message = Message(account: "billing", to: [Address(address: "ada@fabrikam.example")], subject: "Due")
+    private let message = Message(account: "billing", to: ["ada@fabrikam.example"], subject: "Due")
 
     @Test func recordsInsteadOfSending() async throws {
         let recording = RecordingSender()
