@@ -81,7 +81,7 @@ import Testing
             let error = MailbearerError(problem)
             #expect(error.localizedDescription == problem.text)
             #expect((error.kind, error.code, error.operation) == (.misuse, "account-unknown", "token_status"))
-            #expect((error.retry, error.fix) == (.never, problem.fix))
+            #expect((error.retry, error.fix, error.text) == (.never, problem.fix, problem.text))
             #expect(error.recipients.isEmpty)
         }
     }

@@ -3,6 +3,7 @@
 //! `cargo xtask codegen --swift`.
 
 mod codable;
+mod error;
 mod face;
 mod records;
 
@@ -16,6 +17,10 @@ pub(super) fn files(types: &[Type], methods: &[Method]) -> Result<Vec<(&'static 
         (
             "bindings-swift/Sources/Mailbearer/Mailbearer.swift",
             face::write(methods),
+        ),
+        (
+            "bindings-swift/Sources/Mailbearer/MailbearerError.swift",
+            error::write(types)?,
         ),
         (
             "bindings-swift/Sources/Mailbearer/Types.swift",
