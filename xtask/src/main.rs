@@ -84,7 +84,7 @@ fn run(arguments: Arguments) -> Result {
         Command::Codegen { check, swift } => {
             codegen::run(&shell, check)?;
             match swift {
-                true => build::swift::generate(&shell, build::Profile::Dev),
+                true => build::swift::generate(&shell),
                 false => Ok(()),
             }
         }

@@ -71,7 +71,8 @@ pub(crate) fn run(shell: &Shell, target: Target) -> Result {
         println!("{}", node::pack(shell)?.display());
     }
     if all || target == Target::Swift {
-        println!("{}", swift::package(shell, Profile::Dist)?.display());
+        let library = swift::library(shell, Profile::Dist)?;
+        println!("{}", swift::package(shell, &library)?.display());
     }
     Ok(())
 }

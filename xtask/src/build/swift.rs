@@ -8,24 +8,20 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use xshell::{Shell, cmd};
 
-/// Builds the package with its sources and its library, and gives its folder.
-/// On Linux, before Swift 6.2, its users set `PKG_CONFIG_PATH` to its `lib/pkgconfig`.
-pub(crate) fn package(shell: &Shell, profile: Profile) -> Result<PathBuf> {
-    let library = library(shell, profile)?;
-    check_generated(shell, profile)?;
-    let package = root()
-        .join("target/swift")
-        .join(profile.name())
-        .join("package");
+/// Puts the package together, with its sources and this library, and gives its folder. On Linux, before Swift 6.2, its
+/// users set `PKG_CONFIG_PATH` to its `lib/pkgconfig`.
+pub(crate) fn package(shell: &Shell, library: &Path) -> Result<PathBuf> {
+    check_generated(shell, library)?;
+    let package = root().join("target/swift/package");
     fresh(&package)?;
     let folder = root().join("bindings-swift");
     let parts = PARTS.map(|part| folder.join(part));
     cmd!(shell, "cp -R {parts...} {package}").run()?;
     if cfg!(target_os = "macos") {
-        swift_bundle::xcframework(shell, &package, profile)?;
+        swift_bundle::xcframework(shell, &package)?;
         return Ok(package);
     }
-    let place = swift_bundle::artifact_bundle(&package, &library.join(LIBRARY))?;
+    let place = swift_bundle::artifact_bundle(&package, library)?;
     // What only a debugger needs would be most of a development build's size.
     let library = place.join(LIBRARY);
     cmd!(shell, "strip --strip-debug {library}").run()?;
@@ -43,7 +39,7 @@ const PARTS: [&str; 6] = [
     "Tests",
 ];
 
-/// Builds the library and gives the folder that holds it and tells pkg-config about it.
+/// Builds the library and gives its path.
 pub(crate) fn library(shell: &Shell, profile: Profile) -> Result<PathBuf> {
     let name = profile.name();
     cmd!(
@@ -51,11 +47,16 @@ pub(crate) fn library(shell: &Shell, profile: Profile) -> Result<PathBuf> {
         "cargo build --quiet --package mailbearer-swift --profile {name}"
     )
     .run()?;
+    Ok(profile.folder().join(LIBRARY))
+}
+
+/// Puts a copy of the library where our own package finds it, and gives the folder for pkg-config.
+pub(crate) fn pkg_config(library: &Path) -> Result<PathBuf> {
     // The folder holds no shared library: programs then need nothing beside themselves.
-    let lib = root().join("target/swift").join(name).join("lib");
+    let lib = root().join("target/swift/lib");
     describe(&lib, Path::new("lib"))?;
-    fs::copy(profile.folder().join(LIBRARY), lib.join(LIBRARY))?;
-    Ok(lib)
+    fs::copy(library, lib.join(LIBRARY))?;
+    Ok(lib.join("pkgconfig"))
 }
 
 /// Tells pkg-config, in the folder `lib` of a package, where in the package the library lies.
@@ -68,9 +69,9 @@ fn describe(lib: &Path, place: &Path) -> Result {
 }
 
 /// Writes the generated sources into the package.
-pub(crate) fn generate(shell: &Shell, profile: Profile) -> Result {
-    library(shell, profile)?;
-    for (generated, place) in generated(shell, profile)? {
+pub(crate) fn generate(shell: &Shell) -> Result {
+    let library = library(shell, Profile::Dev)?;
+    for (generated, place) in generated(shell, &library)? {
         if fs::read(&generated)? != fs::read(&place).unwrap_or_default() {
             fs::copy(generated, &place)?;
             println!("wrote {}", place.display());
@@ -80,8 +81,8 @@ pub(crate) fn generate(shell: &Shell, profile: Profile) -> Result {
 }
 
 /// Fails if the generated sources in the package are not what the library asks for.
-pub(crate) fn check_generated(shell: &Shell, profile: Profile) -> Result {
-    for (generated, place) in generated(shell, profile)? {
+pub(crate) fn check_generated(shell: &Shell, library: &Path) -> Result {
+    for (generated, place) in generated(shell, library)? {
         if fs::read(&generated)? != fs::read(&place)? {
             return Err(format!(
                 "{} is not fresh, run cargo xtask codegen --swift",
@@ -94,11 +95,10 @@ pub(crate) fn check_generated(shell: &Shell, profile: Profile) -> Result {
 }
 
 /// Generates into a folder of its own; gives each file with its place in the package.
-fn generated(shell: &Shell, profile: Profile) -> Result<Vec<(PathBuf, PathBuf)>> {
+fn generated(shell: &Shell, library: &Path) -> Result<Vec<(PathBuf, PathBuf)>> {
     let folder = root().join("target/swift/generated");
     fresh(&folder)?;
     // Stripping takes the description of the interface out of everything but the static library.
-    let library = profile.folder().join(LIBRARY);
     let package = root().join("bindings-swift");
     let config = package.join("bindgen.toml");
     cmd!(
@@ -132,7 +132,7 @@ fn in_docc(text: &str) -> String {
     text.replace("[`", "``").replace("`]", "``")
 }
 
-pub(super) const LIBRARY: &str = "libmailbearer_swift.a";
+pub(crate) const LIBRARY: &str = "libmailbearer_swift.a";
 
 const PKG_CONFIG: &str = concat!(
     "Name: mailbearer\n",

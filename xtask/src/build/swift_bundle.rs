@@ -40,8 +40,11 @@ pub(super) fn artifact_bundle(package: &Path, library: &Path) -> Result<PathBuf>
 
 /// Builds the library for macOS, iOS and its simulator into a framework in the package. Takes a Mac with Xcode, and has
 /// not been run.
-pub(super) fn xcframework(shell: &Shell, package: &Path, profile: Profile) -> Result {
-    let (stage, profile) = (root().join("target/swift/xcframework"), profile.name());
+pub(super) fn xcframework(shell: &Shell, package: &Path) -> Result {
+    let (stage, profile) = (
+        root().join("target/swift/xcframework"),
+        Profile::Dist.name(),
+    );
     fresh(&stage)?;
     // In a folder of its own, or two such frameworks in one program get in each other's way.
     headers(&stage.join("include/MailbearerFFI"))?;
@@ -96,4 +99,32 @@ fn headers(folder: &Path) -> Result {
         fs::write(folder.join(path.file_name().unwrap_or_default()), text)?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::Value;
+
+    #[test]
+    fn a_bundle_describes_what_is_in_it() {
+        let folder = std::env::temp_dir().join(format!("mailbearer-bundle-{}", std::process::id()));
+        fs::create_dir_all(&folder).unwrap();
+        let library = folder.join("libx.a");
+        fs::write(&library, "x").unwrap();
+        let place = artifact_bundle(&folder, &library).unwrap();
+        assert_eq!(fs::read(place.join("libx.a")).unwrap(), b"x");
+        let bundle = folder.join("MailbearerFFI.artifactbundle");
+        let info: Value =
+            serde_json::from_slice(&fs::read(bundle.join("info.json")).unwrap()).unwrap();
+        let variant = info.pointer("/artifacts/MailbearerFFI/variants/0").unwrap();
+        for path in ["/path", "/staticLibraryMetadata/moduleMapPath"] {
+            let path = variant.pointer(path).unwrap().as_str().unwrap();
+            assert!(bundle.join(path).is_file(), "{path}");
+        }
+        let map = fs::read_to_string(bundle.join("include/module.modulemap")).unwrap();
+        assert!(map.contains("header \"HandleFFI.h\""), "{map}");
+        assert!(!map.contains("link"), "{map}");
+        fs::remove_dir_all(&folder).unwrap();
+    }
 }

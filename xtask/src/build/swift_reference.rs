@@ -12,10 +12,9 @@ use std::path::Path;
 use std::process::Command;
 
 /// Writes the reference of each module into `target/doc/swift`. `scratch` is where the package has been built.
-pub(crate) fn write(toolchain: &Toolchain, library: &Path, scratch: &Path) -> Result {
+pub(crate) fn write(toolchain: &Toolchain, pkg_config: &Path, scratch: &Path) -> Result {
     let package = root().join("bindings-swift");
-    let pkg_config = library.join("pkgconfig");
-    let mut dump = toolchain.swift(&package, &pkg_config);
+    let mut dump = toolchain.swift(&package, pkg_config);
     dump.args(["package", "--scratch-path"]).arg(scratch);
     run(dump.args([
         "dump-symbol-graph",
@@ -39,7 +38,7 @@ pub(crate) fn write(toolchain: &Toolchain, library: &Path, scratch: &Path) -> Re
         )?;
         let out = root().join("target/doc/swift").join(module);
         fresh(&out)?;
-        let mut docc = toolchain.program("docc", &package, &pkg_config);
+        let mut docc = toolchain.program("docc", &package, pkg_config);
         docc.arg("convert");
         docc.arg(package.join(format!("Sources/{module}/{module}.docc")));
         docc.arg("--additional-symbol-graph-dir").arg(folder);

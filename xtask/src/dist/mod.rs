@@ -189,7 +189,8 @@ fn build_all(packing: &Packing<'_>, arguments: &Arguments, folder: &Path) -> Res
         node::pack_face(packing)?;
     }
     if wants(Target::Swift) {
-        swift::pack(packing, host)?;
+        let library = recipe(host)?.cargo("mailbearer-swift")?;
+        swift::pack(packing, &library.join(build::swift::LIBRARY), host)?;
     }
     Ok(())
 }

@@ -153,23 +153,26 @@ fn bindings_node(shell: &Shell) -> Result<Counts> {
 /// The Swift package, that its generated sources are fresh, and a package of somebody else's that uses its archive.
 fn bindings_swift(shell: &Shell) -> Result<Counts> {
     let library = build::swift::library(shell, Profile::Dev)?;
-    build::swift::check_generated(shell, Profile::Dev)?;
+    build::swift::check_generated(shell, &library)?;
     let toolchain = Toolchain::find().ok_or("Swift is not installed")?;
-    let swift = |verb: &str, package: &Path, library: &Path, scratch: &str| {
-        let mut command = toolchain.swift(package, &library.join("pkgconfig"));
-        command.args([verb, "--scratch-path"]);
-        command.arg(root().join("target/swift").join(scratch));
+    let swift = |verb: &str, package: &Path, pkg_config: &Path, scratch: &Path| {
+        let mut command = toolchain.swift(package, pkg_config);
+        command.args([verb, "--scratch-path"]).arg(scratch);
         command
     };
-    let ours = root().join("bindings-swift");
-    let mut counts = run_counted(&mut swift("test", &ours, &library, "build"))?;
-    build::swift_reference::write(&toolchain, &library, &root().join("target/swift/build"))?;
+    let (ours, scratch) = (
+        root().join("bindings-swift"),
+        root().join("target/swift/build"),
+    );
+    let pkg_config = build::swift::pkg_config(&library)?;
+    let mut counts = run_counted(&mut swift("test", &ours, &pkg_config, &scratch))?;
+    build::swift_reference::write(&toolchain, &pkg_config, &scratch)?;
     counts.passed += 1;
     let place = swift_consumer(shell)?;
-    let (consumer, library) = (place.join("reminders"), place.join("mailbearer/lib"));
-    counts += run_counted(&mut swift("test", &consumer, &library, "consumer-build"))?;
-    let mut program = swift("run", &consumer, &library, "consumer-build");
-    counts += run_checked(program.arg("remind"))?;
+    let (consumer, scratch) = (place.join("reminders"), place.join("build"));
+    let pkg_config = place.join("mailbearer/lib/pkgconfig");
+    counts += run_counted(&mut swift("test", &consumer, &pkg_config, &scratch))?;
+    counts += run_checked(swift("run", &consumer, &pkg_config, &scratch).arg("remind"))?;
     Ok(counts)
 }
 
