@@ -57,13 +57,13 @@ export type SecretText = string;
 
 /** How long each wait may take, in milliseconds. Every wait on a network has one of these limits. */
 export interface Timeouts {
-  /** Name lookup, TCP connection, and separately the TLS handshake. Default [`CONNECT_MS`]. */
+  /** Name lookup, TCP connection, and separately the TLS handshake. Default 30000. */
   connectMs?: number;
-  /** One whole reply to one SMTP command, however slowly it arrives. Default [`REPLY_MS`]. */
+  /** One whole reply to one SMTP command, however slowly it arrives. Default 120000. */
   replyMs?: number;
-  /** The verdict after the message has been sent. Default [`VERDICT_MS`]. */
+  /** The verdict after the message has been sent. Default 600000. */
   verdictMs?: number;
-  /** One whole answer of an identity provider. Default [`TOKEN_MS`]. */
+  /** One whole answer of an identity provider. Default 30000. */
   tokenMs?: number;
 }
 

@@ -311,16 +311,16 @@ class Timeouts(Record):
     """How long each wait may take, in milliseconds. Every wait on a network has one of these limits."""
 
     connect_ms: int = 30000
-    """Name lookup, TCP connection, and separately the TLS handshake. Default [`CONNECT_MS`]."""
+    """Name lookup, TCP connection, and separately the TLS handshake. Default 30000."""
 
     reply_ms: int = 120000
-    """One whole reply to one SMTP command, however slowly it arrives. Default [`REPLY_MS`]."""
+    """One whole reply to one SMTP command, however slowly it arrives. Default 120000."""
 
     verdict_ms: int = 600000
-    """The verdict after the message has been sent. Default [`VERDICT_MS`]."""
+    """The verdict after the message has been sent. Default 600000."""
 
     token_ms: int = 30000
-    """One whole answer of an identity provider. Default [`TOKEN_MS`]."""
+    """One whole answer of an identity provider. Default 30000."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False, repr=False)

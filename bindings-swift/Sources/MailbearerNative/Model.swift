@@ -1407,7 +1407,7 @@ public struct Endpoints: Equatable, Hashable {
      */
     public var caPem: String?
     /**
-     * The settings in force, by their names in [`EndpointOverrides`], on which Microsoft's own sources disagree:
+     * The settings in force, by their names in ``EndpointOverrides``, on which Microsoft's own sources disagree:
      * override them if the server cannot be reached or refuses the token.
      */
     public var unverified: [String]
@@ -1440,7 +1440,7 @@ public struct Endpoints: Equatable, Hashable {
          * Certificates trusted in addition to the system's, as PEM text.
          */caPem: String?, 
         /**
-         * The settings in force, by their names in [`EndpointOverrides`], on which Microsoft's own sources disagree:
+         * The settings in force, by their names in ``EndpointOverrides``, on which Microsoft's own sources disagree:
          * override them if the server cannot be reached or refuses the token.
          */unverified: [String]) {
         self.tokenUrl = tokenUrl
@@ -2894,19 +2894,19 @@ public func FfiConverterTypeStep_lower(_ value: Step) -> RustBuffer {
  */
 public struct Timeouts: Equatable, Hashable {
     /**
-     * Name lookup, TCP connection, and separately the TLS handshake. Default [`CONNECT_MS`].
+     * Name lookup, TCP connection, and separately the TLS handshake. Default 30000.
      */
     public var connectMs: UInt64
     /**
-     * One whole reply to one SMTP command, however slowly it arrives. Default [`REPLY_MS`].
+     * One whole reply to one SMTP command, however slowly it arrives. Default 120000.
      */
     public var replyMs: UInt64
     /**
-     * The verdict after the message has been sent. Default [`VERDICT_MS`].
+     * The verdict after the message has been sent. Default 600000.
      */
     public var verdictMs: UInt64
     /**
-     * One whole answer of an identity provider. Default [`TOKEN_MS`].
+     * One whole answer of an identity provider. Default 30000.
      */
     public var tokenMs: UInt64
 
@@ -2914,16 +2914,16 @@ public struct Timeouts: Equatable, Hashable {
     // declare one manually.
     public init(
         /**
-         * Name lookup, TCP connection, and separately the TLS handshake. Default [`CONNECT_MS`].
+         * Name lookup, TCP connection, and separately the TLS handshake. Default 30000.
          */connectMs: UInt64, 
         /**
-         * One whole reply to one SMTP command, however slowly it arrives. Default [`REPLY_MS`].
+         * One whole reply to one SMTP command, however slowly it arrives. Default 120000.
          */replyMs: UInt64, 
         /**
-         * The verdict after the message has been sent. Default [`VERDICT_MS`].
+         * The verdict after the message has been sent. Default 600000.
          */verdictMs: UInt64, 
         /**
-         * One whole answer of an identity provider. Default [`TOKEN_MS`].
+         * One whole answer of an identity provider. Default 30000.
          */tokenMs: UInt64) {
         self.connectMs = connectMs
         self.replyMs = replyMs

@@ -12,7 +12,7 @@ mod node;
 mod platform;
 mod python;
 mod recipe;
-mod swift;
+pub(crate) mod swift;
 
 use crate::build::{self, Profile, Target, fresh};
 use crate::{Result, root};
@@ -181,7 +181,8 @@ fn build_all(packing: &Packing<'_>, arguments: &Arguments, folder: &Path) -> Res
         node::pack_face(packing)?;
     }
     if wants(Target::Swift) {
-        swift::pack(packing, host)?;
+        let library = recipe(host)?.cargo("mailbearer-swift")?;
+        swift::pack(packing, &library.join(build::swift::LIBRARY), host)?;
     }
     Ok(())
 }
