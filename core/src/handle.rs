@@ -151,7 +151,8 @@ impl Mailbearer {
         self.open_for("begin_sign_in")?;
         let begin = async {
             let account = self.engine.accounts.find(account).await?;
-            self.engine.sign_ins.begin(&account, flow).await
+            let claims = self.engine.accounts.challenge(&account.name).await?;
+            self.engine.sign_ins.begin(&account, flow, claims).await
         };
         begin.await.map_err(|error| error.during("begin_sign_in"))
     }
@@ -162,7 +163,13 @@ impl Mailbearer {
         self.open_for("finish_sign_in")?;
         let finish = async {
             let account = self.engine.accounts.find(&prompt.account).await?;
-            let tokens = self.engine.sign_ins.finish(&account, prompt).await?;
+            let tokens = match self.engine.sign_ins.finish(&account, prompt).await {
+                Ok(tokens) => tokens,
+                Err(error) => {
+                    self.engine.tokens.keep_challenge(&account, &error).await?;
+                    return Err(error);
+                }
+            };
             self.engine.tokens.accept(&account, tokens).await?;
             self.engine.tokens.status(&account).await
         };

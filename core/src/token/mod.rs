@@ -5,7 +5,9 @@ mod cache;
 mod claims;
 mod grant;
 mod inspect;
+mod pause;
 mod record;
+mod renewal;
 mod sign_in;
 #[cfg(test)]
 mod testing;

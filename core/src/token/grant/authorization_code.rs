@@ -41,6 +41,7 @@ impl IdentityProvider {
     pub(crate) async fn begin_authorization_code(
         &self,
         account: &Account,
+        claims: Option<String>,
     ) -> Result<AuthorizationRequest> {
         let url = account.endpoints.authorization_url.clone();
         let url = url.ok_or_else(no_authorization_endpoint)?;
@@ -68,6 +69,9 @@ impl IdentityProvider {
             request = request
                 .add_extra_param("prompt", "select_account")
                 .add_extra_param("login_hint", account.mailbox.clone());
+        }
+        if let Some(claims) = claims {
+            request = request.add_extra_param("claims", claims);
         }
         let (url, _) = request.url();
         Ok(AuthorizationRequest {
@@ -137,7 +141,7 @@ impl IdentityProvider {
             .request_async(&exchange)
             .await;
         let response = response.map_err(|error| exchange.refusal(error))?;
-        Ok(self.tokens(&response, TokenOrigin::AuthorizationCode))
+        self.tokens(&response, TokenOrigin::AuthorizationCode)
     }
 }
 

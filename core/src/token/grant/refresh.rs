@@ -24,7 +24,7 @@ impl IdentityProvider {
             .add_scopes(scopes(account));
         let response = request.request_async(&exchange).await;
         let response = response.map_err(|error| exchange.refusal(error))?;
-        let mut tokens = self.tokens(&response, TokenOrigin::RefreshToken);
+        let mut tokens = self.tokens(&response, TokenOrigin::RefreshToken)?;
         tokens
             .refresh_token
             .get_or_insert_with(|| refresh_token.clone());
