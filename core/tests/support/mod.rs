@@ -10,7 +10,7 @@ use mailbearer::model::{
     Address, Cloud, EndpointOverrides, Grant, NewAccount, Timeouts, VaultSettings,
 };
 use mailbearer::secret::SecretText;
-use mailbearer::{Config, Mailbearer, Message, SignInFlow};
+use mailbearer::{Config, Mailbearer, Message, Parts, SignInFlow};
 use mailbearer_sandbox::directory::seed;
 use mailbearer_sandbox::{Options, Sandbox};
 use std::io::Write;
@@ -39,13 +39,17 @@ impl World {
     }
 
     pub(crate) async fn start_with(config: Config) -> Self {
+        Self::start_on(config, Parts::default()).await
+    }
+
+    pub(crate) async fn start_on(config: Config, parts: Parts) -> Self {
         capture_logs();
         let options = Options {
             random_seed: Some(7),
             ..Options::default()
         };
         let sandbox = Sandbox::start(options).await.unwrap();
-        let mailbearer = Mailbearer::open(config).await.unwrap();
+        let mailbearer = Mailbearer::open_with(config, parts).await.unwrap();
         for account in [service(&sandbox), person(&sandbox)] {
             mailbearer.add_account(account).await.unwrap();
         }
