@@ -14,11 +14,13 @@ use crate::model::{
     NewAccount, ProblemKind, RevealedAccessToken, SignInFlow, SignInPrompt, Timeouts, TokenStatus,
     Verdict,
 };
-use crate::token::{AccessToken, IdentityProvider, SignIns, TokenCache, TokenSource as _};
+use crate::token::{
+    AccessToken, Background, IdentityProvider, SignIns, TokenCache, TokenSource as _,
+};
 use crate::transport::{Outcome, OutgoingMail, SmtpRoute, SmtpTransport, Transport as _};
 use crate::vault::{self, Vault};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::sync::RwLock;
 
@@ -70,6 +72,8 @@ struct Engine {
     tokens: TokenCache,
     sign_ins: SignIns,
     recorder: Recorder,
+    /// Renews without being asked, where the settings say so.
+    background: Mutex<Option<Background>>,
     closed: AtomicBool,
     /// Held for reading by every delivery, so that closing waits for those in flight.
     deliveries: RwLock<()>,
@@ -83,6 +87,7 @@ impl Mailbearer {
 
     /// Opens a handle on services of your own. Errors: `Config`, `Storage`.
     pub async fn open_with(config: Config, parts: Parts) -> Result<Self> {
+        Background::check(&config.renewal).map_err(|error| error.during("open"))?;
         let vault = match &parts.vault {
             Some(vault) => vault.clone(),
             None => vault::open(&config.vault, parts.random.clone())
@@ -98,10 +103,21 @@ impl Mailbearer {
         };
         let accounts = Accounts::new(vault);
         let recorder = Recorder::new();
+        let tokens = TokenCache::new(
+            accounts.clone(),
+            provider.clone(),
+            recorder.clone(),
+            config.renewal,
+        );
+        let background = config
+            .renewal
+            .in_background
+            .then(|| Background::start(tokens.clone(), config.renewal));
         let engine = Engine {
             ehlo_name: config.ehlo_name,
             timeouts: config.timeouts,
-            tokens: TokenCache::new(accounts.clone(), provider.clone(), recorder.clone()),
+            tokens,
+            background: Mutex::new(background),
             sign_ins: SignIns::new(provider, parts.random.clone()),
             accounts,
             recorder,
@@ -114,11 +130,14 @@ impl Mailbearer {
         })
     }
 
-    /// Closes the handle: waits for the deliveries in flight, ends every reader of events, and refuses new work
-    /// (`Misuse`). May be called twice.
+    /// Closes the handle: waits for the deliveries and renewals in flight, ends every reader of events, and refuses new
+    /// work (`Misuse`). May be called twice.
     pub async fn close(&self) -> Result<()> {
         self.engine.closed.store(true, Ordering::SeqCst);
+        let background = self.engine.background.lock();
+        drop(background.unwrap_or_else(|e| e.into_inner()).take());
         let _all_done = self.engine.deliveries.write().await;
+        self.engine.tokens.settle().await;
         self.engine.recorder.close();
         Ok(())
     }

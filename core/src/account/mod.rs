@@ -55,6 +55,13 @@ impl Accounts {
         Ok(accounts)
     }
 
+    /// The names of all accounts, in order. Errors: `Storage`.
+    pub(crate) async fn names(&self) -> Result<Vec<String>> {
+        let keys = self.vault.keys(SETTINGS).await?;
+        let names = keys.iter().filter_map(|key| key.strip_prefix(SETTINGS));
+        Ok(names.map(str::to_owned).collect())
+    }
+
     /// One account. Errors: `Misuse` (no such account), `Storage`.
     pub(crate) async fn find(&self, name: &str) -> Result<Account> {
         let key = settings_key(name);
@@ -103,6 +110,21 @@ impl Accounts {
         self.vault.remove(&challenge_key(name)).await.map(drop)
     }
 
+    /// What was warned of, as `token` wrote it.
+    pub(crate) async fn warnings(&self, name: &str) -> Result<Option<SecretBytes>> {
+        self.vault.read(&warning_key(name)).await
+    }
+
+    /// Remembers what was warned of.
+    pub(crate) async fn keep_warnings(&self, name: &str, record: &SecretBytes) -> Result<()> {
+        self.vault.write(&warning_key(name), record).await
+    }
+
+    /// Tries to become the one process that warns of an account; `None` while another one does.
+    pub(crate) async fn try_warning(&self, name: &str) -> Result<Option<VaultLock>> {
+        self.vault.try_lock(&warning_key(name)).await
+    }
+
     /// Tries to become the one process that renews the tokens of an account; `None` while another one does.
     pub(crate) async fn try_renewal(&self, name: &str) -> Result<Option<VaultLock>> {
         self.vault.try_lock(&token_key(name)).await
@@ -122,6 +144,7 @@ impl Accounts {
     async fn remove_state(&self, name: &str) -> Result<()> {
         self.vault.remove(&token_key(name)).await?;
         self.vault.remove(&challenge_key(name)).await?;
+        self.vault.remove(&warning_key(name)).await?;
         Ok(())
     }
 
@@ -173,6 +196,10 @@ fn challenge_key(name: &str) -> String {
     format!("challenges/{name}")
 }
 
+fn warning_key(name: &str) -> String {
+    format!("warnings/{name}")
+}
+
 fn stored_form(new: NewAccount, endpoints: Endpoints) -> Account {
     Account {
         name: new.name,
@@ -181,6 +208,7 @@ fn stored_form(new: NewAccount, endpoints: Endpoints) -> Account {
         tenant: new.tenant,
         client_id: new.client_id,
         grant: new.grant.kind(),
+        secret_expires_at_unix_ms: new.secret_expires_at_unix_ms,
         endpoints,
     }
 }

@@ -26,6 +26,10 @@ pub struct NewAccount {
     pub client_id: String,
     /// How tokens are obtained.
     pub grant: Grant,
+    /// When the client secret ends, in milliseconds since 1970-01-01T00:00:00Z, as the portal shows it: a secret does not say
+    /// so itself. It is warned of, and nothing is refused by it.
+    #[serde(default)]
+    pub secret_expires_at_unix_ms: Option<i64>,
     /// Values that replace the cloud's own.
     #[serde(default)]
     pub endpoints: EndpointOverrides,
@@ -49,6 +53,8 @@ pub struct Account {
     pub client_id: String,
     /// How tokens are obtained.
     pub grant: GrantKind,
+    /// When the client secret ends, in milliseconds since 1970-01-01T00:00:00Z, if that was said.
+    pub secret_expires_at_unix_ms: Option<i64>,
     /// The addresses, ports and scopes in force.
     pub endpoints: Endpoints,
 }

@@ -40,6 +40,18 @@ impl Certificate {
     }
 }
 
+/// When a certificate ends, in milliseconds since 1970-01-01T00:00:00Z; none if it cannot be read.
+pub(crate) fn expires_at_unix_ms(certificate_pem: &str) -> Option<i64> {
+    let der = CertificateDer::from_pem_slice(certificate_pem.as_bytes()).ok()?;
+    let (_, certificate) = X509Certificate::from_der(&der).ok()?;
+    Some(end_of(&certificate))
+}
+
+fn end_of(certificate: &X509Certificate<'_>) -> i64 {
+    let end = certificate.validity().not_after.timestamp();
+    end.saturating_mul(1000)
+}
+
 /// Reads both, and checks that they belong together. Errors: `Config`.
 pub(crate) fn read(certificate_pem: &str, private_key_pem: &SecretText) -> Result<Certificate> {
     let der = CertificateDer::from_pem_slice(certificate_pem.as_bytes())
@@ -56,11 +68,7 @@ pub(crate) fn read(certificate_pem: &str, private_key_pem: &SecretText) -> Resul
     }
     Ok(Certificate {
         thumbprint: digest(&SHA256, &der).as_ref().to_vec(),
-        expires_at_unix_ms: certificate
-            .validity()
-            .not_after
-            .timestamp()
-            .saturating_mul(1000),
+        expires_at_unix_ms: end_of(&certificate),
         key,
     })
 }

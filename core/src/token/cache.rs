@@ -2,6 +2,7 @@
 //! A renewal runs in a task of its own, so that a caller who gives up never loses a rotated refresh token; the new
 //! tokens are stored before anybody uses them.
 
+use super::forecast::{Ends, Warnings};
 use super::grant::IdentityProvider;
 use super::inspect::inspect;
 use super::pause::Pause;
@@ -10,8 +11,12 @@ use super::{AccessToken, TokenSource};
 use crate::account::Accounts;
 use crate::audit::Recorder;
 use crate::error::{Error, Result};
-use crate::host::within;
-use crate::model::{Account, Event, Grant, Problem, ProblemKind, TokenState, TokenStatus};
+use crate::host::{Clock, within};
+use crate::model::{
+    Account, Event, Grant, GrantKind, Problem, ProblemKind, RenewalSettings, TokenState,
+    TokenStatus,
+};
+use crate::provider::certificate;
 use crate::vault::VaultLock;
 use async_trait::async_trait;
 use std::collections::HashMap;
@@ -25,6 +30,7 @@ pub(crate) struct TokenCache {
     accounts: Accounts,
     provider: IdentityProvider,
     recorder: Recorder,
+    refresh_token_idle_days: u32,
     slots: Arc<Mutex<HashMap<String, Arc<Mutex<Slot>>>>>,
 }
 
@@ -89,11 +95,17 @@ impl TokenSource for TokenCache {
 }
 
 impl TokenCache {
-    pub(crate) fn new(accounts: Accounts, provider: IdentityProvider, recorder: Recorder) -> Self {
+    pub(crate) fn new(
+        accounts: Accounts,
+        provider: IdentityProvider,
+        recorder: Recorder,
+        settings: RenewalSettings,
+    ) -> Self {
         Self {
             accounts,
             provider,
             recorder,
+            refresh_token_idle_days: settings.refresh_token_idle_days,
             slots: Arc::default(),
         }
     }
@@ -108,6 +120,7 @@ impl TokenCache {
     /// What is known of an account's tokens; asks nobody.
     pub(crate) async fn status(&self, account: &Account) -> Result<TokenStatus> {
         let tokens = self.stored(&account.name).await?;
+        let ends = self.ends(account, tokens.as_deref()).await?;
         let now = self.provider.clock.now_unix_ms();
         let valid = tokens
             .as_ref()
@@ -134,7 +147,113 @@ impl TokenCache {
             expires_at_unix_ms: access_token.as_ref().map(|token| token.expires_at_unix_ms),
             scopes: access_token.map(|token| token.scopes).unwrap_or_default(),
             has_refresh_token,
+            refresh_token_expires_at_unix_ms: ends.refresh_token,
+            secret_expires_at_unix_ms: ends.secret,
+            certificate_expires_at_unix_ms: ends.certificate,
         })
+    }
+
+    /// When what an account signs in with ends.
+    async fn ends(&self, account: &Account, tokens: Option<&Tokens>) -> Result<Ends> {
+        let certificate = match account.grant {
+            GrantKind::ClientCertificate => self.certificate_end(&account.name).await?,
+            _ => None,
+        };
+        let idle_days = self.refresh_token_idle_days;
+        Ok(Ends::of(account, tokens, certificate, idle_days))
+    }
+
+    async fn certificate_end(&self, name: &str) -> Result<Option<i64>> {
+        let Grant::ClientCertificate {
+            certificate_pem, ..
+        } = self.accounts.credential(name).await?
+        else {
+            return Ok(None);
+        };
+        Ok(certificate::expires_at_unix_ms(&certificate_pem))
+    }
+
+    /// Says what of an account ends soon, unless that was said before. While nobody listens it is not said.
+    pub(super) async fn warn_of(&self, name: &str) -> Result<()> {
+        if !self.has_readers() {
+            return Ok(());
+        }
+        let Some(_lock) = self.accounts.try_warning(name).await? else {
+            return Ok(());
+        };
+        let account = self.accounts.find(name).await?;
+        let tokens = self.stored(name).await?;
+        let ends = self.ends(&account, tokens.as_deref()).await?;
+        let record = self.accounts.warnings(name).await?;
+        let mut warnings = Warnings::unseal(record.as_ref());
+        let now = self.provider.clock.now_unix_ms();
+        let due = warnings.take(ends, now);
+        if due.is_empty() {
+            return Ok(());
+        }
+        self.accounts.keep_warnings(name, &warnings.seal()?).await?;
+        for warning in due {
+            self.recorder.record(Event::ExpiresSoon {
+                at_unix_ms: now,
+                account: name.to_owned(),
+                credential: warning.credential,
+                expires_at_unix_ms: warning.expires_at_unix_ms,
+                days_left: warning.days_left,
+            });
+        }
+        Ok(())
+    }
+
+    /// Renews tokens that no caller had to wait for yet, unless another process has.
+    pub(super) async fn renew_ahead(&self, name: &str) -> Result<Arc<Tokens>> {
+        let account = self.accounts.find(name).await?;
+        let replaced = self.stored(name).await?;
+        let replaced = replaced.map(|tokens| tokens.access_token(&account.mailbox));
+        let mut renewal = {
+            let slot = self.slot(name);
+            let mut slot = lock(&slot);
+            match &slot.renewal {
+                Some(renewal) => renewal.clone(),
+                None => self.start_renewal(&mut slot, name, replaced),
+            }
+        };
+        let done = renewal.wait_for(Option::is_some).await;
+        match done.ok().and_then(|result| result.clone()) {
+            Some(Ok(_)) => {
+                let stored = self.stored(name).await?;
+                stored.ok_or_else(|| sign_in_needed(&account, None))
+            }
+            Some(Err(problem)) => Err(problem.into()),
+            None => Err(renewal_died()),
+        }
+    }
+
+    /// Waits until no renewal is under way, so that a process which ends then loses no refresh token; but not longer than
+    /// one request may take.
+    pub(crate) async fn settle(&self) {
+        let slots: Vec<_> = lock(&self.slots).values().cloned().collect();
+        let all_done = async {
+            for slot in slots {
+                let renewal = lock(&slot).renewal.clone();
+                if let Some(mut renewal) = renewal {
+                    // An error says that it has ended, too.
+                    let _ = renewal.wait_for(Option::is_some).await;
+                }
+            }
+        };
+        within(&*self.provider.clock, self.provider.timeout, all_done).await;
+    }
+
+    pub(super) fn accounts(&self) -> &Accounts {
+        &self.accounts
+    }
+
+    pub(super) fn clock(&self) -> &Arc<dyn Clock> {
+        &self.provider.clock
+    }
+
+    pub(super) fn has_readers(&self) -> bool {
+        self.recorder.has_readers()
     }
 
     /// Forgets an account that was removed.
@@ -218,7 +337,14 @@ impl TokenCache {
         let done = renewal.wait_for(Option::is_some).await;
         match done.ok().and_then(|result| result.clone()) {
             Some(Ok(token)) => Ok(token),
-            Some(Err(problem)) => Err(problem.into()),
+            Some(Err(problem)) => {
+                // One that began in the background bridges nothing by itself.
+                let valid = self.valid_of(&lock(&self.slot(account)), refused);
+                let error = Error::from(problem);
+                valid
+                    .filter(|_| error.is_passing())
+                    .map_or_else(|| Err(error), Ok)
+            }
             None => Err(renewal_died()),
         }
     }
@@ -291,6 +417,8 @@ impl TokenCache {
         self.store(&account.name, &tokens).await?;
         lock(&self.slot(&account.name)).pause = None;
         self.report_obtained(&account.name, &tokens);
+        // A warning that cannot be kept must not cost the token.
+        let _ = self.warn_of(&account.name).await;
         let token = self.use_now(account, &tokens)?;
         Ok(AccessToken {
             from_cache: false,
@@ -386,7 +514,7 @@ impl TokenCache {
         }
     }
 
-    async fn stored(&self, name: &str) -> Result<Option<Arc<Tokens>>> {
+    pub(super) async fn stored(&self, name: &str) -> Result<Option<Arc<Tokens>>> {
         let record = self.accounts.tokens(name).await?;
         let tokens = record.map(|record| Tokens::unseal(&record)).transpose()?;
         Ok(tokens.map(Arc::new))

@@ -56,7 +56,7 @@ impl Tokens {
             expires_at_unix_ms: self.lifetime.expires_at_unix_ms,
             renew_at_unix_ms: self.lifetime.renew_at_unix_ms,
         };
-        let record = serde_json::to_vec(&stored).map_err(|error| damaged().with_source(error))?;
+        let record = serde_json::to_vec(&stored).map_err(unwritable)?;
         Ok(SecretBytes::new(record))
     }
 
@@ -107,6 +107,16 @@ struct Read {
     expires_at_unix_ms: i64,
     #[serde(default)]
     renew_at_unix_ms: Option<i64>,
+}
+
+pub(super) fn unwritable(error: serde_json::Error) -> Error {
+    Error::new(
+        ProblemKind::Internal,
+        "record-unwritable",
+        "a record could not be written as JSON",
+        "report this to Mailbearer's authors",
+    )
+    .with_source(error)
 }
 
 fn damaged() -> Error {

@@ -8,8 +8,8 @@ use crate::audit::{Events, Recorder};
 use crate::error::Error;
 use crate::host::{Clock as _, ManualClock, SeededRandom};
 use crate::model::{
-    Account, Cloud, EndpointOverrides, Event, Grant, NewAccount, ProblemKind, SignInFlow,
-    TokenOrigin, TokenState,
+    Account, Cloud, EndpointOverrides, Event, Grant, NewAccount, ProblemKind, RenewalSettings,
+    SignInFlow, TokenOrigin, TokenState,
 };
 use crate::secret::SecretText;
 use std::sync::Arc;
@@ -49,7 +49,8 @@ impl World {
         };
         let recorder = Recorder::new();
         let events = recorder.subscribe();
-        let cache = TokenCache::new(accounts.clone(), identity.clone(), recorder);
+        let settings = RenewalSettings::default();
+        let cache = TokenCache::new(accounts.clone(), identity.clone(), recorder, settings);
         Self {
             clock,
             provider,
@@ -94,6 +95,7 @@ impl World {
             self.accounts.clone(),
             self.identity.clone(),
             Recorder::new(),
+            RenewalSettings::default(),
         )
     }
 
@@ -110,6 +112,7 @@ fn new_account(grant: Grant) -> NewAccount {
         tenant: String::new(),
         client_id: "app".to_owned(),
         grant,
+        secret_expires_at_unix_ms: None,
         endpoints: EndpointOverrides {
             token_url: Some("https://login.example.test/token".to_owned()),
             device_authorization_url: Some("https://login.example.test/device".to_owned()),

@@ -112,6 +112,7 @@ pub(crate) fn service(sandbox: &Sandbox) -> NewAccount {
         grant: Grant::ClientSecret {
             client_secret: SecretText::new(seed::SERVICE_CLIENT_SECRET.to_owned()),
         },
+        secret_expires_at_unix_ms: None,
         endpoints: endpoints(sandbox),
     }
 }
@@ -125,6 +126,7 @@ pub(crate) fn person(sandbox: &Sandbox) -> NewAccount {
         tenant: seed::DOMAIN.to_owned(),
         client_id: seed::PUBLIC_CLIENT_ID.to_owned(),
         grant: Grant::DeviceCode,
+        secret_expires_at_unix_ms: None,
         endpoints: endpoints(sandbox),
     }
 }
