@@ -8,12 +8,14 @@ use crate::host::{
     Clock, Environment, HttpClient, Network, Random, SystemClock, SystemEnvironment, SystemHttp,
     SystemNetwork, SystemRandom, random_token, read_attachment,
 };
+use crate::import::Import;
 use crate::message::{self, BuiltMail, Stamp};
 use crate::model::{
     Account, Bytes, Config, Content, Delivery, Diagnosis, Envelope, Event, Evidence, Message,
     NewAccount, ProblemKind, RevealedAccessToken, SignInFlow, SignInPrompt, Timeouts, TokenStatus,
     Verdict,
 };
+use crate::secret::SecretText;
 use crate::token::{
     AccessToken, Background, IdentityProvider, SignIns, TokenCache, TokenSource as _,
 };
@@ -147,6 +149,26 @@ impl Mailbearer {
         self.open_for("add_account")?;
         let added = self.engine.accounts.add(account).await;
         added.map_err(|error| error.during("add_account"))
+    }
+
+    /// Takes over an account of another tool. Its refresh token counts as taken over only once the server has given an
+    /// access token for it; until then, and after any error, there is no account. Without a refresh token a person signs
+    /// in next. Errors: as in [`Mailbearer::add_account`] and [`Mailbearer::access_token`].
+    pub async fn import_account(&self, import: Import) -> Result<TokenStatus> {
+        self.open_for("import_account")?;
+        let imported = async {
+            let account = self.engine.accounts.add(import.account).await?;
+            let taken = self.take_over(&account, import.refresh_token).await;
+            if taken.is_err() {
+                self.engine.accounts.remove(&account.name).await?;
+                self.engine.tokens.forget(&account.name);
+            }
+            taken?;
+            self.engine.tokens.status(&account).await
+        };
+        imported
+            .await
+            .map_err(|error| error.during("import_account"))
     }
 
     /// All accounts, by name. Errors: `Storage`.
@@ -292,6 +314,17 @@ impl Mailbearer {
             "open a new handle",
         );
         Err(error.during(operation))
+    }
+
+    async fn take_over(&self, account: &Account, refresh_token: Option<SecretText>) -> Result<()> {
+        match refresh_token {
+            Some(refresh_token) => self.engine.tokens.adopt(account, &refresh_token).await,
+            None if account.grant.is_a_persons() => Ok(()),
+            None => {
+                let token = self.engine.tokens.access_token(&account.name, None);
+                token.await.map(drop)
+            }
+        }
     }
 
     /// Replaces every file among the attachments by its content.

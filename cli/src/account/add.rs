@@ -47,7 +47,7 @@ pub(crate) struct Args {
 /// What replaces the cloud's own addresses.
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Addresses, where the cloud's own do not fit")]
-struct EndpointArgs {
+pub(super) struct EndpointArgs {
     /// The sign-in host, such as https://login.microsoftonline.com
     #[arg(long, value_name = "URL")]
     authority: Option<String>,
@@ -113,7 +113,7 @@ fn new_account(args: Args) -> Result<NewAccount> {
 }
 
 impl EndpointArgs {
-    fn overrides(self) -> Result<EndpointOverrides> {
+    pub(super) fn overrides(self) -> Result<EndpointOverrides> {
         let ca_pem = self.ca_file.map(|path| input::text(&path, "the CA file"));
         Ok(EndpointOverrides {
             authority: self.authority,
@@ -174,7 +174,7 @@ fn unverified(setting: &str) -> String {
     )
 }
 
-fn stdin_wanted_twice() -> Error {
+pub(super) fn stdin_wanted_twice() -> Error {
     Error::new(
         ProblemKind::Misuse,
         "stdin-wanted-twice",

@@ -17,6 +17,7 @@ use crate::model::{
     TokenStatus,
 };
 use crate::provider::certificate;
+use crate::secret::SecretText;
 use crate::vault::VaultLock;
 use async_trait::async_trait;
 use std::collections::HashMap;
@@ -115,6 +116,15 @@ impl TokenCache {
         let token = self.take(account, tokens).await;
         self.accounts.forget_challenge(&account.name).await?;
         token.map(|_| ())
+    }
+
+    /// Takes over a refresh token that was obtained elsewhere, once it has proved good.
+    pub(crate) async fn adopt(&self, account: &Account, refresh_token: &SecretText) -> Result<()> {
+        let tokens = self
+            .provider
+            .by_refresh_token(account, refresh_token)
+            .await?;
+        self.accept(account, tokens).await
     }
 
     /// What is known of an account's tokens; asks nobody.
