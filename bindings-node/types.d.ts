@@ -138,6 +138,14 @@ export type Grant =
       /** Its RSA key, as PEM text: PKCS#8 or PKCS#1, not encrypted. The vault encrypts it. */
       privateKeyPem: SecretText;
     }
+  /** The same, from one file that holds both (PKCS#12, `.p12` or `.pfx`). It is opened when the account is added; the account is one of a client certificate then. */
+  | {
+      type: 'clientCertificatePkcs12';
+      /** The file's octets. */
+      pkcs12: Bytes;
+      /** What it is encrypted with; may be empty. */
+      passphrase: SecretText;
+    }
   /** The application signs in with the token of an issuer it trusts: Kubernetes, GitHub Actions, any other. */
   | {
       type: 'federatedToken';
@@ -154,6 +162,9 @@ export type Grant =
       /** The program and its arguments, run without a shell. */
       command: Array<string>;
     };
+
+/** Octets: raw bytes where the language has them, base64 text in JSON. */
+export type Bytes = Uint8Array | string;
 
 /** Values that replace the cloud's own; a custom cloud has no others. */
 export interface EndpointOverrides {
@@ -395,9 +406,6 @@ export type Content =
       /** The file's path. */
       path: string;
     };
-
-/** Octets: raw bytes where the language has them, base64 text in JSON. */
-export type Bytes = Uint8Array | string;
 
 /** One header field of your own. */
 export interface Header {

@@ -420,6 +420,19 @@ class GrantClientCertificate(Record):
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class GrantClientCertificatePkcs12(Record):
+    """The same, from one file that holds both (PKCS#12, `.p12` or `.pfx`). It is opened when the account is added; the account is one of a client certificate then."""
+
+    _tag: ClassVar[str] = "clientCertificatePkcs12"
+
+    pkcs12: Bytes
+    """The file's octets."""
+
+    passphrase: SecretText = dataclasses.field(repr=False)
+    """What it is encrypted with; may be empty."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class GrantFederatedToken(Record):
     """The application signs in with the token of an issuer it trusts: Kubernetes, GitHub Actions, any other."""
 
@@ -446,8 +459,12 @@ class GrantTokenCommand(Record):
     """The program and its arguments, run without a shell."""
 
 
-Grant = Union[GrantAuthorizationCode, GrantDeviceCode, GrantClientSecret, GrantClientCertificate, GrantFederatedToken, GrantManagedIdentity, GrantTokenCommand]
+Grant = Union[GrantAuthorizationCode, GrantDeviceCode, GrantClientSecret, GrantClientCertificate, GrantClientCertificatePkcs12, GrantFederatedToken, GrantManagedIdentity, GrantTokenCommand]
 """How tokens are obtained, with the secrets that takes."""
+
+
+Bytes = bytes
+"""Octets: raw bytes where the language has them, base64 text in JSON."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False, repr=False)
@@ -724,10 +741,6 @@ class ContentFile(Record):
 
 Content = Union[ContentData, ContentFile]
 """The octets of an attachment, or where they are."""
-
-
-Bytes = bytes
-"""Octets: raw bytes where the language has them, base64 text in JSON."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False, repr=False)
@@ -1151,9 +1164,11 @@ __all__ = [
     "GrantDeviceCode",
     "GrantClientSecret",
     "GrantClientCertificate",
+    "GrantClientCertificatePkcs12",
     "GrantFederatedToken",
     "GrantManagedIdentity",
     "GrantTokenCommand",
+    "Bytes",
     "EndpointOverrides",
     "Account",
     "GrantKind",
@@ -1170,7 +1185,6 @@ __all__ = [
     "Content",
     "ContentData",
     "ContentFile",
-    "Bytes",
     "Header",
     "Priority",
     "ListUnsubscribe",

@@ -1,5 +1,6 @@
 //! An account: which mailbox sends, through which cloud, and how it signs in.
 
+use super::Bytes;
 use crate::secret::SecretText;
 use serde::{Deserialize, Serialize};
 
@@ -108,6 +109,14 @@ pub enum Grant {
         /// Its RSA key, as PEM text: PKCS#8 or PKCS#1, not encrypted. The vault encrypts it.
         private_key_pem: SecretText,
     },
+    /// The same, from one file that holds both (PKCS#12, `.p12` or `.pfx`). It is opened when the account is added; the
+    /// account is one of a client certificate then.
+    ClientCertificatePkcs12 {
+        /// The file's octets.
+        pkcs12: Bytes,
+        /// What it is encrypted with; may be empty.
+        passphrase: SecretText,
+    },
     /// The application signs in with the token of an issuer it trusts: Kubernetes, GitHub Actions, any other.
     FederatedToken {
         /// The file with that token, read anew for every request. Default: what the environment says
@@ -132,7 +141,9 @@ impl Grant {
             Self::AuthorizationCode => GrantKind::AuthorizationCode,
             Self::DeviceCode => GrantKind::DeviceCode,
             Self::ClientSecret { .. } => GrantKind::ClientSecret,
-            Self::ClientCertificate { .. } => GrantKind::ClientCertificate,
+            Self::ClientCertificate { .. } | Self::ClientCertificatePkcs12 { .. } => {
+                GrantKind::ClientCertificate
+            }
             Self::FederatedToken { .. } => GrantKind::FederatedToken,
             Self::ManagedIdentity => GrantKind::ManagedIdentity,
             Self::TokenCommand { .. } => GrantKind::TokenCommand,

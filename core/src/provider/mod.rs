@@ -5,6 +5,7 @@ mod address;
 pub(crate) mod certificate;
 mod clouds;
 mod identity;
+pub(crate) mod pkcs12;
 mod scope;
 mod submission;
 mod token;

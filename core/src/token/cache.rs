@@ -514,6 +514,8 @@ impl TokenCache {
                     .by_certificate(account, &certificate_pem, key)
                     .await
             }
+            // Stored in the form above.
+            Grant::ClientCertificatePkcs12 { .. } => Err(sign_in_needed(account, stored)),
             Grant::FederatedToken { token_file } => {
                 provider
                     .by_federated_token(account, token_file.as_deref())
