@@ -6,6 +6,7 @@
     reason = "each test file is a crate of its own and uses a part of this"
 )]
 
+use mailbearer::host::Environment;
 use mailbearer::model::{
     Address, Cloud, EndpointOverrides, Grant, NewAccount, Timeouts, VaultSettings,
 };
@@ -13,6 +14,7 @@ use mailbearer::secret::SecretText;
 use mailbearer::{Config, Mailbearer, Message, Parts, SignInFlow};
 use mailbearer_sandbox::directory::seed;
 use mailbearer_sandbox::{Options, Sandbox};
+use std::collections::HashMap;
 use std::io::Write;
 use std::sync::{Arc, Mutex, OnceLock};
 
@@ -27,15 +29,34 @@ pub(crate) struct World {
     pub(crate) mailbearer: Mailbearer,
 }
 
+/// An environment that a test fills in while it runs.
+#[derive(Debug, Default)]
+pub(crate) struct Variables(pub(crate) Mutex<HashMap<String, String>>);
+
+impl Environment for Variables {
+    fn variable(&self, name: &str) -> Option<String> {
+        self.0.lock().unwrap().get(name).cloned()
+    }
+}
+
 impl World {
     /// Both accounts exist; nobody has signed in.
     pub(crate) async fn start() -> Self {
-        Self::start_with(Config {
+        Self::start_in(Arc::default()).await
+    }
+
+    /// The same in an environment of the test's own.
+    pub(crate) async fn start_in(environment: Arc<Variables>) -> Self {
+        let config = Config {
             vault: VaultSettings::Memory,
             timeouts: timeouts(),
             ..Config::default()
-        })
-        .await
+        };
+        let parts = Parts {
+            environment,
+            ..Parts::default()
+        };
+        Self::start_on(config, parts).await
     }
 
     pub(crate) async fn start_with(config: Config) -> Self {
