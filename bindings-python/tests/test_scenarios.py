@@ -173,9 +173,10 @@ class Stage:
     async def _beginSignIn(self, beginning: Any) -> Any:
         flow = SignInFlow(beginning["flow"]) if isinstance(beginning, dict) else SignInFlow.DEVICE_CODE
         account = beginning["account"] if isinstance(beginning, dict) else beginning
-        self._prompt = await settled(self._mailbearer.begin_sign_in(account, flow))
-        self._texts.update(USER_CODE=self._prompt.user_code, SIGN_IN_URL=self._prompt.verification_url)
-        return SignInPrompt, self._prompt
+        prompt: SignInPrompt = await settled(self._mailbearer.begin_sign_in(account, flow))
+        self._texts.update(USER_CODE=prompt.user_code, SIGN_IN_URL=prompt.verification_url)
+        self._prompt = prompt
+        return SignInPrompt, prompt
 
     async def _finishSignIn(self, redirected_to: Optional[str]) -> Any:
         assert self._prompt is not None

@@ -132,8 +132,8 @@ impl Mailbearer {
         })
     }
 
-    /// Closes the handle: waits for the deliveries and renewals in flight, ends every reader of events, and refuses new
-    /// work (`Misuse`). May be called twice.
+    /// Closes the handle: waits for the deliveries in flight, and up to 5 s for renewals, ends every reader of events, and
+    /// refuses new work (`Misuse`). May be called twice.
     pub async fn close(&self) -> Result<()> {
         self.engine.closed.store(true, Ordering::SeqCst);
         let background = self.engine.background.lock();

@@ -175,12 +175,14 @@ impl TokenCache {
 
     async fn certificate_end(&self, name: &str) -> Result<Option<i64>> {
         let Grant::ClientCertificate {
-            certificate_pem, ..
+            certificate_pem,
+            private_key_pem,
         } = self.accounts.credential(name).await?
         else {
             return Ok(None);
         };
-        Ok(certificate::expires_at_unix_ms(&certificate_pem))
+        let read = certificate::read(&certificate_pem, &private_key_pem).ok();
+        Ok(read.map(|certificate| certificate.expires_at_unix_ms))
     }
 
     /// Says what of an account ends soon, unless that was said before. While nobody listens it is not said.
@@ -238,8 +240,8 @@ impl TokenCache {
         }
     }
 
-    /// Waits until no renewal is under way, so that a process which ends then loses no refresh token; but not longer than
-    /// one request may take.
+    /// Waits until no renewal is under way, so that a process which ends then loses no refresh token; but not long, for the
+    /// person who ends it waits too.
     pub(crate) async fn settle(&self) {
         let slots: Vec<_> = lock(&self.slots).values().cloned().collect();
         let all_done = async {
@@ -251,7 +253,7 @@ impl TokenCache {
                 }
             }
         };
-        within(&*self.provider.clock, self.provider.timeout, all_done).await;
+        within(&*self.provider.clock, PATIENCE, all_done).await;
     }
 
     pub(super) fn accounts(&self) -> &Accounts {
@@ -598,7 +600,8 @@ impl Drop for ClearRenewal {
 const FIRST_PAUSE: Duration = Duration::from_millis(5);
 const LONGEST_PAUSE: Duration = Duration::from_millis(80);
 
-/// How long a caller with a valid token waits for a fresher one: a token request takes some tenths of a second.
+/// How long a caller with a valid token waits for a fresher one, and a closed handle for those under way: a token request
+/// takes some tenths of a second.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 fn is_refused(tokens: &Tokens, refused: Option<&AccessToken>) -> bool {

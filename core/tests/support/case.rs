@@ -249,7 +249,9 @@ impl Placeholders {
         let mut text = data.to_string();
         for (name, value) in &self.0 {
             let value = json!(value).to_string();
-            text = text.replace(&format!("${name}"), &value[1..value.len() - 1]);
+            // Without the quotation marks around it.
+            let value = value.trim_matches('"');
+            text = text.replace(&format!("${name}"), value);
         }
         serde_json::from_str(&text).unwrap()
     }

@@ -146,18 +146,23 @@ impl IdentityProvider {
 }
 
 impl AuthorizationRequest {
-    /// The code or the refusal in an answer; `None` if it does not answer this request (RFC 6749 section 10.12).
+    /// The code or the refusal in an answer; `None` if it does not answer this request (RFC 6749 section 10.12), or says
+    /// anything twice, which no server does (section 3.1).
     fn read(&self, query: &str) -> Option<Result<SecretText>> {
-        let fields: HashMap<_, _> = form_urlencoded::parse(query.as_bytes())
-            .into_owned()
-            .collect();
+        let mut fields = HashMap::new();
+        for (name, value) in form_urlencoded::parse(query.as_bytes()).into_owned() {
+            if fields.insert(name, value).is_some() {
+                return None;
+            }
+        }
         if fields.get("state") != Some(&self.state) {
             return None;
         }
-        if let Some(code) = fields.get("code").filter(|code| !code.is_empty()) {
-            return Some(Ok(SecretText::new(code.clone())));
+        if fields.contains_key("error") {
+            return Some(Err(refusal(&fields)));
         }
-        fields.contains_key("error").then(|| Err(refusal(&fields)))
+        let code = fields.remove("code").filter(|code| !code.is_empty())?;
+        Some(Ok(SecretText::new(code)))
     }
 }
 
