@@ -5,9 +5,11 @@
 @_exported import enum MailbearerNative.Passphrase
 @_exported import struct MailbearerNative.SecretText
 @_exported import struct MailbearerNative.Timeouts
+@_exported import struct MailbearerNative.RenewalSettings
 @_exported import struct MailbearerNative.NewAccount
 @_exported import enum MailbearerNative.Cloud
 @_exported import enum MailbearerNative.Grant
+@_exported import typealias MailbearerNative.Bytes
 @_exported import struct MailbearerNative.EndpointOverrides
 @_exported import struct MailbearerNative.Account
 @_exported import enum MailbearerNative.GrantKind
@@ -22,7 +24,6 @@
 @_exported import struct MailbearerNative.Address
 @_exported import struct MailbearerNative.Attachment
 @_exported import enum MailbearerNative.Content
-@_exported import typealias MailbearerNative.Bytes
 @_exported import struct MailbearerNative.Header
 @_exported import enum MailbearerNative.Priority
 @_exported import struct MailbearerNative.ListUnsubscribe
@@ -39,9 +40,466 @@
 @_exported import enum MailbearerNative.Event
 @_exported import struct MailbearerNative.Problem
 @_exported import enum MailbearerNative.ProblemKind
+@_exported import enum MailbearerNative.Credential
 @_exported import struct MailbearerNative.Evidence
 @_exported import struct MailbearerNative.EvidenceItem
 @_exported import enum MailbearerNative.EvidenceKind
 @_exported import struct MailbearerNative.Diagnosis
 @_exported import struct MailbearerNative.LogRecord
 @_exported import enum MailbearerNative.LogLevel
+
+extension Config {
+    /// How a handle is opened. `Config::default()` keeps secrets in memory only.
+    public init(
+        _: Void = (),
+        vault: VaultSettings = .memory,
+        ehloName: String? = nil,
+        timeouts: Timeouts = Timeouts(),
+        renewal: RenewalSettings = RenewalSettings()
+    ) {
+        self.init(
+            vault: vault,
+            ehloName: ehloName,
+            timeouts: timeouts,
+            renewal: renewal)
+    }
+}
+
+extension Timeouts {
+    /// How long each wait may take, in milliseconds. Every wait on a network has one of these limits.
+    public init(
+        _: Void = (),
+        connectMs: UInt64 = 30000,
+        replyMs: UInt64 = 120000,
+        verdictMs: UInt64 = 600000,
+        tokenMs: UInt64 = 30000
+    ) {
+        self.init(
+            connectMs: connectMs,
+            replyMs: replyMs,
+            verdictMs: verdictMs,
+            tokenMs: tokenMs)
+    }
+}
+
+extension RenewalSettings {
+    /// What happens to tokens that nobody asks for. Values out of their range are `Config` errors of `open`.
+    public init(
+        _: Void = (),
+        inBackground: Bool = false,
+        requestsPerSecond: UInt32 = 10,
+        refreshTokenIdleDays: UInt32 = 90
+    ) {
+        self.init(
+            inBackground: inBackground,
+            requestsPerSecond: requestsPerSecond,
+            refreshTokenIdleDays: refreshTokenIdleDays)
+    }
+}
+
+extension NewAccount {
+    /// Everything needed to send as one mailbox.
+    public init(
+        _: Void = (),
+        name: String,
+        mailbox: String,
+        cloud: Cloud = .worldwide,
+        tenant: String = "",
+        clientId: String = "",
+        grant: Grant,
+        secretExpiresAtUnixMs: Int64? = nil,
+        endpoints: EndpointOverrides = EndpointOverrides()
+    ) {
+        self.init(
+            name: name,
+            mailbox: mailbox,
+            cloud: cloud,
+            tenant: tenant,
+            clientId: clientId,
+            grant: grant,
+            secretExpiresAtUnixMs: secretExpiresAtUnixMs,
+            endpoints: endpoints)
+    }
+}
+
+extension EndpointOverrides {
+    /// Values that replace the cloud's own; a custom cloud has no others.
+    public init(
+        _: Void = (),
+        authority: String? = nil,
+        tokenUrl: String? = nil,
+        authorizationUrl: String? = nil,
+        deviceAuthorizationUrl: String? = nil,
+        scopes: [String]? = nil,
+        audiences: [String]? = nil,
+        smtpHost: String? = nil,
+        smtpPort: UInt16? = nil,
+        caPem: String? = nil
+    ) {
+        self.init(
+            authority: authority,
+            tokenUrl: tokenUrl,
+            authorizationUrl: authorizationUrl,
+            deviceAuthorizationUrl: deviceAuthorizationUrl,
+            scopes: scopes,
+            audiences: audiences,
+            smtpHost: smtpHost,
+            smtpPort: smtpPort,
+            caPem: caPem)
+    }
+}
+
+extension Account {
+    /// A stored account, without its secrets.
+    public init(
+        _: Void = (),
+        name: String,
+        mailbox: String,
+        cloud: Cloud,
+        tenant: String,
+        clientId: String,
+        grant: GrantKind,
+        secretExpiresAtUnixMs: Int64? = nil,
+        endpoints: Endpoints
+    ) {
+        self.init(
+            name: name,
+            mailbox: mailbox,
+            cloud: cloud,
+            tenant: tenant,
+            clientId: clientId,
+            grant: grant,
+            secretExpiresAtUnixMs: secretExpiresAtUnixMs,
+            endpoints: endpoints)
+    }
+}
+
+extension Endpoints {
+    /// The addresses, ports and scopes an account uses.
+    public init(
+        _: Void = (),
+        tokenUrl: String,
+        authorizationUrl: String? = nil,
+        deviceAuthorizationUrl: String? = nil,
+        scopes: [String],
+        audiences: [String],
+        smtpHost: String,
+        smtpPort: UInt16,
+        caPem: String? = nil,
+        unverified: [String] = []
+    ) {
+        self.init(
+            tokenUrl: tokenUrl,
+            authorizationUrl: authorizationUrl,
+            deviceAuthorizationUrl: deviceAuthorizationUrl,
+            scopes: scopes,
+            audiences: audiences,
+            smtpHost: smtpHost,
+            smtpPort: smtpPort,
+            caPem: caPem,
+            unverified: unverified)
+    }
+}
+
+extension SignInPrompt {
+    /// What to show the person. Holds no secret of ours: device code and PKCE verifier stay inside the handle.
+    public init(
+        _: Void = (),
+        id: String,
+        account: String,
+        userCode: String,
+        verificationUrl: String,
+        instruction: String,
+        expiresAtUnixMs: Int64,
+        redirectedTo: String? = nil
+    ) {
+        self.init(
+            id: id,
+            account: account,
+            userCode: userCode,
+            verificationUrl: verificationUrl,
+            instruction: instruction,
+            expiresAtUnixMs: expiresAtUnixMs,
+            redirectedTo: redirectedTo)
+    }
+}
+
+extension TokenStatus {
+    /// The state of an account's tokens.
+    public init(
+        _: Void = (),
+        account: String,
+        state: TokenState,
+        origin: TokenOrigin? = nil,
+        audience: String? = nil,
+        scopes: [String],
+        subject: String? = nil,
+        obtainedAtUnixMs: Int64? = nil,
+        expiresAtUnixMs: Int64? = nil,
+        hasRefreshToken: Bool,
+        refreshTokenExpiresAtUnixMs: Int64? = nil,
+        secretExpiresAtUnixMs: Int64? = nil,
+        certificateExpiresAtUnixMs: Int64? = nil
+    ) {
+        self.init(
+            account: account,
+            state: state,
+            origin: origin,
+            audience: audience,
+            scopes: scopes,
+            subject: subject,
+            obtainedAtUnixMs: obtainedAtUnixMs,
+            expiresAtUnixMs: expiresAtUnixMs,
+            hasRefreshToken: hasRefreshToken,
+            refreshTokenExpiresAtUnixMs: refreshTokenExpiresAtUnixMs,
+            secretExpiresAtUnixMs: secretExpiresAtUnixMs,
+            certificateExpiresAtUnixMs: certificateExpiresAtUnixMs)
+    }
+}
+
+extension Message {
+    /// A mail to send.
+    public init(
+        _: Void = (),
+        account: String = "",
+        sender: Address? = nil,
+        replyTo: [Address] = [],
+        to: [Address] = [],
+        cc: [Address] = [],
+        bcc: [Address] = [],
+        subject: String = "",
+        text: String? = nil,
+        html: String? = nil,
+        attachments: [Attachment] = [],
+        headers: [Header] = [],
+        priority: Priority? = nil,
+        listUnsubscribe: ListUnsubscribe? = nil,
+        messageId: String? = nil,
+        dateUnixMs: Int64? = nil
+    ) {
+        self.init(
+            account: account,
+            sender: sender,
+            replyTo: replyTo,
+            to: to,
+            cc: cc,
+            bcc: bcc,
+            subject: subject,
+            text: text,
+            html: html,
+            attachments: attachments,
+            headers: headers,
+            priority: priority,
+            listUnsubscribe: listUnsubscribe,
+            messageId: messageId,
+            dateUnixMs: dateUnixMs)
+    }
+}
+
+extension Address {
+    /// A mail address with an optional display name.
+    public init(
+        _: Void = (),
+        address: String,
+        name: String? = nil
+    ) {
+        self.init(
+            address: address,
+            name: name)
+    }
+}
+
+extension Attachment {
+    /// A file that travels with the mail.
+    public init(
+        _: Void = (),
+        name: String? = nil,
+        contentType: String? = nil,
+        contentId: String? = nil,
+        content: Content
+    ) {
+        self.init(
+            name: name,
+            contentType: contentType,
+            contentId: contentId,
+            content: content)
+    }
+}
+
+extension ListUnsubscribe {
+    /// How a recipient leaves the list (RFC 2369, RFC 8058). At least one of the two is needed.
+    public init(
+        _: Void = (),
+        url: String? = nil,
+        address: String? = nil
+    ) {
+        self.init(
+            url: url,
+            address: address)
+    }
+}
+
+extension Envelope {
+    /// Who a finished message is from and to, as SMTP sees it (RFC 5321 section 2.3.1).
+    public init(
+        _: Void = (),
+        account: String,
+        sender: String? = nil,
+        recipients: [String]
+    ) {
+        self.init(
+            account: account,
+            sender: sender,
+            recipients: recipients)
+    }
+}
+
+extension Delivery {
+    /// A mail that the server took for at least one recipient.
+    public init(
+        _: Void = (),
+        id: String,
+        account: String,
+        messageId: String,
+        serverMessageId: String? = nil,
+        reply: SmtpReply,
+        recipients: [RecipientVerdict],
+        trail: Trail
+    ) {
+        self.init(
+            id: id,
+            account: account,
+            messageId: messageId,
+            serverMessageId: serverMessageId,
+            reply: reply,
+            recipients: recipients,
+            trail: trail)
+    }
+}
+
+extension SmtpReply {
+    /// A reply of an SMTP server (RFC 5321 section 4.2).
+    public init(
+        _: Void = (),
+        code: UInt16,
+        enhancedStatus: String? = nil,
+        text: String
+    ) {
+        self.init(
+            code: code,
+            enhancedStatus: enhancedStatus,
+            text: text)
+    }
+}
+
+extension RecipientVerdict {
+    /// The verdict on one recipient.
+    public init(
+        _: Void = (),
+        address: String,
+        verdict: Verdict,
+        reply: SmtpReply? = nil,
+        code: String,
+        fix: String,
+        retry: Retry
+    ) {
+        self.init(
+            address: address,
+            verdict: verdict,
+            reply: reply,
+            code: code,
+            fix: fix,
+            retry: retry)
+    }
+}
+
+extension Trail {
+    /// How a mail got to the server.
+    public init(
+        _: Void = (),
+        server: String,
+        tls: TlsSession? = nil,
+        token: TokenUse? = nil,
+        sizeBytes: UInt64,
+        steps: [Step]
+    ) {
+        self.init(
+            server: server,
+            tls: tls,
+            token: token,
+            sizeBytes: sizeBytes,
+            steps: steps)
+    }
+}
+
+extension TokenUse {
+    /// The access token a mail was sent with.
+    public init(
+        _: Void = (),
+        origin: TokenOrigin,
+        fromCache: Bool,
+        audience: String? = nil,
+        scopes: [String],
+        expiresAtUnixMs: Int64
+    ) {
+        self.init(
+            origin: origin,
+            fromCache: fromCache,
+            audience: audience,
+            scopes: scopes,
+            expiresAtUnixMs: expiresAtUnixMs)
+    }
+}
+
+extension Problem {
+    /// A failure with its cause and the next step.  Never holds a secret: texts are written by Mailbearer, and a server's words are kept without tokens.
+    public init(
+        _: Void = (),
+        kind: ProblemKind,
+        code: String,
+        text: String,
+        fix: String,
+        retry: Retry,
+        operation: String,
+        answer: String? = nil,
+        recipients: [RecipientVerdict] = []
+    ) {
+        self.init(
+            kind: kind,
+            code: code,
+            text: text,
+            fix: fix,
+            retry: retry,
+            operation: operation,
+            answer: answer,
+            recipients: recipients)
+    }
+}
+
+extension Evidence {
+    /// What a program or a person has seen of a failure.  Reading is tolerant: unknown members are skipped, and a value of `context` or `facts` that is no text becomes one.
+    public init(
+        _: Void = (),
+        evidence: [EvidenceItem] = [],
+        context: [String: String] = [:],
+        facts: [String: String] = [:]
+    ) {
+        self.init(
+            evidence: evidence,
+            context: context,
+            facts: facts)
+    }
+}
+
+extension EvidenceItem {
+    /// One text that was seen.
+    public init(
+        _: Void = (),
+        kind: EvidenceKind = .unknown,
+        text: String
+    ) {
+        self.init(
+            kind: kind,
+            text: text)
+    }
+}
