@@ -347,10 +347,10 @@ class RenewalSettings(Record):
     """Whether the tokens of all accounts are renewed while the handle is open, before any caller would have to wait; and with them the refresh tokens of accounts that nobody uses. Token commands are left alone. Default `false`: a token is renewed when it is asked for."""
 
     requests_per_second: int = 10
-    """The most token requests that this makes in a second, 1 to 1000. Default [`REQUESTS_PER_SECOND`]."""
+    """The most token requests that this makes in a second, 1 to 1000. Default 10."""
 
     refresh_token_idle_days: int = 90
-    """After how many days without use a refresh token ends, 1 to 3650; what is said of its end follows from it. Default [`REFRESH_TOKEN_IDLE_DAYS`]."""
+    """After how many days without use a refresh token ends, 1 to 3650; what is said of its end follows from it. Default 90."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False, repr=False)

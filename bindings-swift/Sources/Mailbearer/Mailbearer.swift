@@ -20,8 +20,8 @@ public final class Mailbearer: Sendable {
         Mailbearer(try await cancellable { try await Handle.open(config: config, cancellation: $0) })
     }
 
-    /// Closes the handle: waits for the deliveries in flight, ends every reader of events, and refuses new work
-    /// (`misuse`). May be called twice.
+    /// Closes the handle: waits for the deliveries in flight, and up to 5 s for renewals, ends every reader of events, and
+    /// refuses new work (`misuse`). May be called twice.
     public func close() async throws {
         try await cancellable { try await self.handle.close(cancellation: $0) }
     }

@@ -2,11 +2,12 @@
 
 extension Config: Decodable {
     public init(from decoder: any Decoder) throws {
-        let fields = try Fields(decoder, ["vault", "ehloName", "timeouts"])
+        let fields = try Fields(decoder, ["vault", "ehloName", "timeouts", "renewal"])
         self.init(
             vault: try fields.value("vault", or: .memory),
             ehloName: try fields.optional("ehloName"),
-            timeouts: try fields.value("timeouts", or: Timeouts()))
+            timeouts: try fields.value("timeouts", or: Timeouts()),
+            renewal: try fields.value("renewal", or: RenewalSettings()))
     }
 }
 
@@ -69,9 +70,26 @@ extension Timeouts: Codable {
     }
 }
 
+extension RenewalSettings: Codable {
+    public init(from decoder: any Decoder) throws {
+        let fields = try Fields(decoder, ["inBackground", "requestsPerSecond", "refreshTokenIdleDays"])
+        self.init(
+            inBackground: try fields.value("inBackground", or: false),
+            requestsPerSecond: try fields.value("requestsPerSecond", or: 10),
+            refreshTokenIdleDays: try fields.value("refreshTokenIdleDays", or: 90))
+    }
+
+    public func encode(to encoder: any Encoder) throws {
+        var wire = encoder.container(keyedBy: FieldName.self)
+        try wire.encode(self.inBackground, forKey: "inBackground")
+        try wire.encode(self.requestsPerSecond, forKey: "requestsPerSecond")
+        try wire.encode(self.refreshTokenIdleDays, forKey: "refreshTokenIdleDays")
+    }
+}
+
 extension NewAccount: Decodable {
     public init(from decoder: any Decoder) throws {
-        let fields = try Fields(decoder, ["name", "mailbox", "cloud", "tenant", "clientId", "grant", "endpoints"])
+        let fields = try Fields(decoder, ["name", "mailbox", "cloud", "tenant", "clientId", "grant", "secretExpiresAtUnixMs", "endpoints"])
         self.init(
             name: try fields.value("name"),
             mailbox: try fields.value("mailbox"),
@@ -79,6 +97,7 @@ extension NewAccount: Decodable {
             tenant: try fields.value("tenant", or: ""),
             clientId: try fields.value("clientId", or: ""),
             grant: try fields.value("grant"),
+            secretExpiresAtUnixMs: try fields.optional("secretExpiresAtUnixMs"),
             endpoints: try fields.value("endpoints", or: EndpointOverrides()))
     }
 }
@@ -116,6 +135,11 @@ extension Grant: Decodable {
             self = .clientCertificate(
                 certificatePem: try fields.value("certificatePem"),
                 privateKeyPem: try fields.value("privateKeyPem"))
+        case "clientCertificatePkcs12":
+            let fields = try Fields(decoder, ["type", "pkcs12", "passphrase"])
+            self = .clientCertificatePkcs12(
+                pkcs12: try fields.value("pkcs12"),
+                passphrase: try fields.value("passphrase"))
         case "federatedToken":
             let fields = try Fields(decoder, ["type", "tokenFile"])
             self = .federatedToken(
@@ -127,7 +151,7 @@ extension Grant: Decodable {
             let fields = try Fields(decoder, ["type", "command"])
             self = .tokenCommand(
                 command: try fields.value("command"))
-        default: throw decoder.unknownVariant(of: ["authorizationCode", "deviceCode", "clientSecret", "clientCertificate", "federatedToken", "managedIdentity", "tokenCommand"])
+        default: throw decoder.unknownVariant(of: ["authorizationCode", "deviceCode", "clientSecret", "clientCertificate", "clientCertificatePkcs12", "federatedToken", "managedIdentity", "tokenCommand"])
         }
     }
 }
@@ -163,7 +187,7 @@ extension EndpointOverrides: Codable {
 
 extension Account: Codable {
     public init(from decoder: any Decoder) throws {
-        let fields = try Fields(decoder, ["name", "mailbox", "cloud", "tenant", "clientId", "grant", "endpoints"])
+        let fields = try Fields(decoder, ["name", "mailbox", "cloud", "tenant", "clientId", "grant", "secretExpiresAtUnixMs", "endpoints"])
         self.init(
             name: try fields.value("name"),
             mailbox: try fields.value("mailbox"),
@@ -171,6 +195,7 @@ extension Account: Codable {
             tenant: try fields.value("tenant"),
             clientId: try fields.value("clientId"),
             grant: try fields.value("grant"),
+            secretExpiresAtUnixMs: try fields.optional("secretExpiresAtUnixMs"),
             endpoints: try fields.value("endpoints"))
     }
 
@@ -182,6 +207,7 @@ extension Account: Codable {
         try wire.encode(self.tenant, forKey: "tenant")
         try wire.encode(self.clientId, forKey: "clientId")
         try wire.encode(self.grant, forKey: "grant")
+        try wire.encode(self.secretExpiresAtUnixMs, forKey: "secretExpiresAtUnixMs")
         try wire.encode(self.endpoints, forKey: "endpoints")
     }
 }
@@ -269,7 +295,7 @@ extension SignInPrompt: Codable {
 
 extension TokenStatus: Codable {
     public init(from decoder: any Decoder) throws {
-        let fields = try Fields(decoder, ["account", "state", "origin", "audience", "scopes", "subject", "obtainedAtUnixMs", "expiresAtUnixMs", "hasRefreshToken"])
+        let fields = try Fields(decoder, ["account", "state", "origin", "audience", "scopes", "subject", "obtainedAtUnixMs", "expiresAtUnixMs", "hasRefreshToken", "refreshTokenExpiresAtUnixMs", "secretExpiresAtUnixMs", "certificateExpiresAtUnixMs"])
         self.init(
             account: try fields.value("account"),
             state: try fields.value("state"),
@@ -279,7 +305,10 @@ extension TokenStatus: Codable {
             subject: try fields.optional("subject"),
             obtainedAtUnixMs: try fields.optional("obtainedAtUnixMs"),
             expiresAtUnixMs: try fields.optional("expiresAtUnixMs"),
-            hasRefreshToken: try fields.value("hasRefreshToken"))
+            hasRefreshToken: try fields.value("hasRefreshToken"),
+            refreshTokenExpiresAtUnixMs: try fields.optional("refreshTokenExpiresAtUnixMs"),
+            secretExpiresAtUnixMs: try fields.optional("secretExpiresAtUnixMs"),
+            certificateExpiresAtUnixMs: try fields.optional("certificateExpiresAtUnixMs"))
     }
 
     public func encode(to encoder: any Encoder) throws {
@@ -293,6 +322,9 @@ extension TokenStatus: Codable {
         try wire.encode(self.obtainedAtUnixMs, forKey: "obtainedAtUnixMs")
         try wire.encode(self.expiresAtUnixMs, forKey: "expiresAtUnixMs")
         try wire.encode(self.hasRefreshToken, forKey: "hasRefreshToken")
+        try wire.encode(self.refreshTokenExpiresAtUnixMs, forKey: "refreshTokenExpiresAtUnixMs")
+        try wire.encode(self.secretExpiresAtUnixMs, forKey: "secretExpiresAtUnixMs")
+        try wire.encode(self.certificateExpiresAtUnixMs, forKey: "certificateExpiresAtUnixMs")
     }
 }
 
@@ -685,6 +717,14 @@ extension Event: Codable {
                 atUnixMs: try fields.value("atUnixMs"),
                 account: try fields.value("account"),
                 problem: try fields.value("problem"))
+        case "expiresSoon":
+            let fields = try Fields(decoder, ["type", "atUnixMs", "account", "credential", "expiresAtUnixMs", "daysLeft"])
+            self = .expiresSoon(
+                atUnixMs: try fields.value("atUnixMs"),
+                account: try fields.value("account"),
+                credential: try fields.value("credential"),
+                expiresAtUnixMs: try fields.value("expiresAtUnixMs"),
+                daysLeft: try fields.value("daysLeft"))
         case "mailAccepted":
             let fields = try Fields(decoder, ["type", "atUnixMs", "account", "delivery", "accepted", "refused"])
             self = .mailAccepted(
@@ -704,7 +744,7 @@ extension Event: Codable {
             let fields = try Fields(decoder, ["type", "count"])
             self = .missed(
                 count: try fields.value("count"))
-        default: throw decoder.unknownVariant(of: ["tokenObtained", "tokenFailed", "mailAccepted", "mailFailed", "missed"])
+        default: throw decoder.unknownVariant(of: ["tokenObtained", "tokenFailed", "expiresSoon", "mailAccepted", "mailFailed", "missed"])
         }
     }
 
@@ -722,6 +762,13 @@ extension Event: Codable {
             try wire.encode(atUnixMs, forKey: "atUnixMs")
             try wire.encode(account, forKey: "account")
             try wire.encode(problem, forKey: "problem")
+        case .expiresSoon(let atUnixMs, let account, let credential, let expiresAtUnixMs, let daysLeft):
+            try wire.encode("expiresSoon", forKey: "type")
+            try wire.encode(atUnixMs, forKey: "atUnixMs")
+            try wire.encode(account, forKey: "account")
+            try wire.encode(credential, forKey: "credential")
+            try wire.encode(expiresAtUnixMs, forKey: "expiresAtUnixMs")
+            try wire.encode(daysLeft, forKey: "daysLeft")
         case .mailAccepted(let atUnixMs, let account, let delivery, let accepted, let refused):
             try wire.encode("mailAccepted", forKey: "type")
             try wire.encode(atUnixMs, forKey: "atUnixMs")
@@ -783,6 +830,18 @@ extension ProblemKind: Word {
         case .storage: "storage"
         case .misuse: "misuse"
         case .`internal`: "internal"
+        }
+    }
+}
+
+extension Credential: Word {
+    public static let allCases: [Credential] = [.refreshToken, .clientSecret, .clientCertificate]
+
+    public var word: String {
+        switch self {
+        case .refreshToken: "refreshToken"
+        case .clientSecret: "clientSecret"
+        case .clientCertificate: "clientCertificate"
         }
     }
 }

@@ -6,12 +6,14 @@ extension Config {
         _: Void = (),
         vault: VaultSettings = .memory,
         ehloName: String? = nil,
-        timeouts: Timeouts = Timeouts()
+        timeouts: Timeouts = Timeouts(),
+        renewal: RenewalSettings = RenewalSettings()
     ) {
         self.init(
             vault: vault,
             ehloName: ehloName,
-            timeouts: timeouts)
+            timeouts: timeouts,
+            renewal: renewal)
     }
 }
 
@@ -32,6 +34,21 @@ extension Timeouts {
     }
 }
 
+extension RenewalSettings {
+    /// What happens to tokens that nobody asks for. Values out of their range are `Config` errors of `open`.
+    public init(
+        _: Void = (),
+        inBackground: Bool = false,
+        requestsPerSecond: UInt32 = 10,
+        refreshTokenIdleDays: UInt32 = 90
+    ) {
+        self.init(
+            inBackground: inBackground,
+            requestsPerSecond: requestsPerSecond,
+            refreshTokenIdleDays: refreshTokenIdleDays)
+    }
+}
+
 extension NewAccount {
     /// Everything needed to send as one mailbox.
     public init(
@@ -42,6 +59,7 @@ extension NewAccount {
         tenant: String = "",
         clientId: String = "",
         grant: Grant,
+        secretExpiresAtUnixMs: Int64? = nil,
         endpoints: EndpointOverrides = EndpointOverrides()
     ) {
         self.init(
@@ -51,6 +69,7 @@ extension NewAccount {
             tenant: tenant,
             clientId: clientId,
             grant: grant,
+            secretExpiresAtUnixMs: secretExpiresAtUnixMs,
             endpoints: endpoints)
     }
 }
@@ -79,6 +98,31 @@ extension EndpointOverrides {
             smtpHost: smtpHost,
             smtpPort: smtpPort,
             caPem: caPem)
+    }
+}
+
+extension Account {
+    /// A stored account, without its secrets.
+    public init(
+        _: Void = (),
+        name: String,
+        mailbox: String,
+        cloud: Cloud,
+        tenant: String,
+        clientId: String,
+        grant: GrantKind,
+        secretExpiresAtUnixMs: Int64? = nil,
+        endpoints: Endpoints
+    ) {
+        self.init(
+            name: name,
+            mailbox: mailbox,
+            cloud: cloud,
+            tenant: tenant,
+            clientId: clientId,
+            grant: grant,
+            secretExpiresAtUnixMs: secretExpiresAtUnixMs,
+            endpoints: endpoints)
     }
 }
 
@@ -144,7 +188,10 @@ extension TokenStatus {
         subject: String? = nil,
         obtainedAtUnixMs: Int64? = nil,
         expiresAtUnixMs: Int64? = nil,
-        hasRefreshToken: Bool
+        hasRefreshToken: Bool,
+        refreshTokenExpiresAtUnixMs: Int64? = nil,
+        secretExpiresAtUnixMs: Int64? = nil,
+        certificateExpiresAtUnixMs: Int64? = nil
     ) {
         self.init(
             account: account,
@@ -155,7 +202,10 @@ extension TokenStatus {
             subject: subject,
             obtainedAtUnixMs: obtainedAtUnixMs,
             expiresAtUnixMs: expiresAtUnixMs,
-            hasRefreshToken: hasRefreshToken)
+            hasRefreshToken: hasRefreshToken,
+            refreshTokenExpiresAtUnixMs: refreshTokenExpiresAtUnixMs,
+            secretExpiresAtUnixMs: secretExpiresAtUnixMs,
+            certificateExpiresAtUnixMs: certificateExpiresAtUnixMs)
     }
 }
 
