@@ -159,14 +159,22 @@ impl Handle {
     pub fn explain(&self, evidence: Data<Evidence>) -> Data<Vec<Diagnosis>> {
         Data(self.0.explain(&evidence.0))
     }
+}
 
-    /// Not a method of the handle: what becomes of a fault of ours, for the tests.
-    #[cfg(debug_assertions)]
+/// In a module of its own, because what `#[napi]` makes of a method is not left out with it.
+#[cfg(debug_assertions)]
+mod for_tests {
+    use super::{Cancel, Env, Handle, Promised, napi};
+
     #[napi]
-    pub fn panic_for_tests<'env>(&self, env: &'env Env, cancel: Cancel) -> Promised<'env, ()> {
-        cancel.start(env, async {
-            std::panic::resume_unwind(Box::new("as the test asks"))
-        })
+    impl Handle {
+        /// Not a method of the handle: what becomes of a fault of ours, for the tests.
+        #[napi]
+        pub fn panic_for_tests<'env>(&self, env: &'env Env, cancel: Cancel) -> Promised<'env, ()> {
+            cancel.start(env, async {
+                std::panic::resume_unwind(Box::new("as the test asks"))
+            })
+        }
     }
 }
 
