@@ -73,6 +73,27 @@ public final class Mailbearer: Sendable {
         try await cancellable { try await self.handle.sendRaw(envelope: envelope, mime: mime, cancellation: $0) }
     }
 
+    /// What is in the vault: every record by account with its size and date, never what it says.
+    public func vaultRecords() async throws -> [VaultRecord] {
+        try await cancellable { try await self.handle.vaultRecords(cancellation: $0) }
+    }
+
+    /// Opens every record of the vault, and says what is wrong and how to mend it. Changes nothing.
+    public func checkVault() async throws -> VaultReport {
+        try await cancellable { try await self.handle.checkVault(cancellation: $0) }
+    }
+
+    /// Seals everything in the vault with a new key, made from another passphrase.
+    public func rotateVault(_ passphrase: Passphrase) async throws {
+        try await cancellable { try await self.handle.rotateVault(passphrase: passphrase, cancellation: $0) }
+    }
+
+    /// Moves everything to another vault, and returns what was moved. Afterwards this handle has no accounts.
+    @discardableResult
+    public func moveVault(to: VaultSettings) async throws -> [VaultRecord] {
+        try await cancellable { try await self.handle.moveVault(to: to, cancellation: $0) }
+    }
+
     /// Everything that happens from now on. Ends when the handle is closed or the reading task is cancelled.
     public func events() -> Events {
         Events(reader: handle.events())

@@ -43,6 +43,10 @@
 @_exported import struct MailbearerNative.EvidenceItem
 @_exported import enum MailbearerNative.EvidenceKind
 @_exported import struct MailbearerNative.Diagnosis
+@_exported import struct MailbearerNative.VaultRecord
+@_exported import enum MailbearerNative.VaultRecordKind
+@_exported import struct MailbearerNative.VaultReport
+@_exported import struct MailbearerNative.VaultFinding
 @_exported import struct MailbearerNative.LogRecord
 @_exported import enum MailbearerNative.LogLevel
 
@@ -449,5 +453,35 @@ extension EvidenceItem {
         self.init(
             kind: kind,
             text: text)
+    }
+}
+
+extension VaultRecord {
+    /// A record of a vault: what it belongs to and how large it is, never what it says.
+    public init(
+        _: Void = (),
+        account: String,
+        kind: VaultRecordKind,
+        sizeBytes: UInt64,
+        writtenAtUnixMs: Int64? = nil
+    ) {
+        self.init(
+            account: account,
+            kind: kind,
+            sizeBytes: sizeBytes,
+            writtenAtUnixMs: writtenAtUnixMs)
+    }
+}
+
+extension VaultFinding {
+    /// Something that was found wrong with a vault, as the problem it is or will be.
+    public init(
+        _: Void = (),
+        record: String? = nil,
+        problem: Problem
+    ) {
+        self.init(
+            record: record,
+            problem: problem)
     }
 }
