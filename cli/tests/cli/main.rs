@@ -15,6 +15,7 @@ mod explain;
 mod harness;
 mod login;
 mod sandbox;
+mod secrets_at_rest;
 mod send;
 mod status;
 mod token;
