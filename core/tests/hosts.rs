@@ -3,6 +3,10 @@
 
 #![expect(clippy::unwrap_used, reason = "tests may stop where they stand")]
 
+#[expect(
+    dead_code,
+    reason = "shared with the vault's own tests, which use all of it"
+)]
 #[path = "support/postgres.rs"]
 mod server;
 mod support;

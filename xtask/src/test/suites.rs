@@ -265,6 +265,8 @@ fn vaults(_: &Shell) -> Result<Counts> {
         "--ignored",
         "--skip",
         "another",
+        "--skip",
+        "measures",
     ]))
 }
 
