@@ -1,7 +1,11 @@
 //! Groups of processes that share nothing but a PostgreSQL database, as machines do, ask the identity provider once for each
 //! expiry. The other processes are this test program again, told what to do on their standard input.
 
-#![expect(clippy::unwrap_used, reason = "tests may stop where they stand")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "tests may stop where they stand"
+)]
 
 #[expect(
     dead_code,
