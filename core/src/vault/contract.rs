@@ -2,7 +2,9 @@
 //! It knows nothing of how a vault keeps its records.
 
 use super::Vault;
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
 use super::key::KeyCost;
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
 use crate::error::Result;
 use crate::model::Passphrase;
 use crate::secret::SecretBytes;
@@ -18,6 +20,7 @@ pub(super) async fn keeps_the_contract(vault: Arc<dyn Vault>) {
 }
 
 /// Cheap enough to open a vault thousands of times.
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
 pub(super) const CHEAP: KeyCost = KeyCost {
     memory_kib: 8,
     passes: 1,

@@ -105,6 +105,10 @@ pub(crate) struct Host {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) random: Arc<dyn Random>,
     pub(crate) environment: Arc<dyn Environment>,
+    #[cfg_attr(
+        not(feature = "postgres"),
+        expect(dead_code, reason = "only a database is reached over the network")
+    )]
     pub(crate) network: Arc<dyn Network>,
 }
 
