@@ -2,7 +2,7 @@
 
 /// <reference lib="esnext.disposable" />
 
-import type { Account, Config, Delivery, Diagnosis, Envelope, Evidence, NewAccount, RevealedAccessToken, SignInFlow, SignInPrompt, TokenStatus } from './types';
+import type { Account, Config, Delivery, Diagnosis, Envelope, Evidence, NewAccount, Passphrase, RevealedAccessToken, SignInFlow, SignInPrompt, TokenStatus, VaultRecord, VaultReport, VaultSettings } from './types';
 import type { AnyBytes, CallOptions, EventIterator, MessageInput } from './input';
 
 /**
@@ -75,6 +75,34 @@ export class Mailbearer {
    * {@link Mailbearer.send}.
    */
   sendRaw(envelope: Envelope, mime: AnyBytes, options?: CallOptions): Promise<Delivery>;
+
+  /**
+   * What is in the vault: every record by account with its size and date, never what it says. Asks no mail server.
+   * Kinds of errors: `config`, `unavailable`, `storage`, `misuse`.
+   */
+  vaultRecords(options?: CallOptions): Promise<Array<VaultRecord>>;
+
+  /**
+   * Opens every record of the vault, looks at permissions, locks and leftovers, and says what is wrong and how to mend
+   * it. Changes nothing. Kinds of errors: `config`, `unavailable`, `storage`, `misuse`, when the vault as a whole cannot be read.
+   */
+  checkVault(options?: CallOptions): Promise<VaultReport>;
+
+  /**
+   * Seals everything in the vault with a new key, made from another passphrase, or from a new key in the same keyring
+   * entry. Other processes notice at their next look, and go on when their source gives the new passphrase; otherwise
+   * they get `vault-key-changed`. Cut short, the vault has the old key or the new one.
+   * Kinds of errors: `config`, `unavailable`, `storage`, `misuse` (a vault without a key of its own).
+   */
+  rotateVault(passphrase: Passphrase, options?: CallOptions): Promise<void>;
+
+  /**
+   * Moves all accounts with their secrets and tokens to another vault, and returns what was moved. Everything is copied
+   * and read back before anything is removed; cut short at any moment, nothing is lost, and it can be repeated.
+   * Afterwards this handle has no accounts: open one with the new settings.
+   * Kinds of errors: `config`, `unavailable`, `storage`, `misuse` (the same vault, memory, another record of the same name).
+   */
+  moveVault(to: VaultSettings, options?: CallOptions): Promise<Array<VaultRecord>>;
 
   /**
    * A reader of everything that happens in this handle from now on.

@@ -54,6 +54,22 @@ class Mailbearer {
     return await call(this.#handle, 'sendRaw', [envelope, await prepareBytes(mime, options)], options);
   }
 
+  async vaultRecords(options) {
+    return await call(this.#handle, 'vaultRecords', [], options);
+  }
+
+  async checkVault(options) {
+    return await call(this.#handle, 'checkVault', [], options);
+  }
+
+  async rotateVault(passphrase, options) {
+    return await call(this.#handle, 'rotateVault', [passphrase], options);
+  }
+
+  async moveVault(to, options) {
+    return await call(this.#handle, 'moveVault', [to], options);
+  }
+
   events(options) {
     return readEvents(callNow(this.#handle, 'events', []), options);
   }

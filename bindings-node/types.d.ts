@@ -25,9 +25,41 @@ export type VaultSettings =
       path: string;
       /** Where the passphrase comes from. */
       passphrase: Passphrase;
+    }
+  /** In a SQLite database that several processes of one machine may share; every record is sealed with a key made from a passphrase. */
+  | {
+      type: 'sqlite';
+      /** The database's path. It is created, readable by its owner only, when it does not exist. */
+      path: string;
+      /** Where the passphrase comes from. */
+      passphrase: Passphrase;
+    }
+  /** In a PostgreSQL database that many machines may share; every record is sealed with a key made from a passphrase, and of all processes on all machines one renews a token. */
+  | {
+      type: 'postgres';
+      /** `postgresql://user@host:5432/database`, as libpq takes it; `host=/var/run/postgresql` for a Unix socket. TLS is used, and the certificate checked, everywhere but on a loopback address or a Unix socket. */
+      url: SecretText;
+      /** Where the password comes from. Default: from the URL, or none. */
+      password?: Passphrase | null;
+      /** Certificates (PEM) to trust beside the system's. */
+      caPem?: string | null;
+      /** Where the passphrase comes from. It is the same on every machine. */
+      passphrase: Passphrase;
+    }
+  /** With a program, such as a script around `pass` or a cloud's secret store, which is run with `get`, `set`, `remove` or `list` and a record's name. It protects the records; Mailbearer hands them over as they are. */
+  | {
+      type: 'command';
+      /** The program and its first arguments. It is run without a shell. */
+      command: Array<string>;
+    }
+  /** In environment variables: accounts that an application signs in, read once. Tokens are kept in memory; no account can be added or removed. */
+  | {
+      type: 'environment';
+      /** The variable with the accounts, a JSON list of `NewAccount`. In a `grant`, `clientSecretVariable` and `privateKeyPemVariable` name the variables of the secrets. Default `MAILBEARER_ACCOUNTS`. */
+      variable?: string | null;
     };
 
-/** Where the passphrase of an encrypted file comes from. */
+/** Where the passphrase of a vault comes from, or another secret that opens it. */
 export type Passphrase =
   /** Given by the program, for example after asking a person. */
   | {
@@ -52,6 +84,24 @@ export type Passphrase =
       type: 'keyFile';
       /** The file's path. */
       path: string;
+    }
+  /** From a credential that systemd hands to the service (`LoadCredential=`, `LoadCredentialEncrypted=`). */
+  | {
+      type: 'credential';
+      /** The credential's name: a file in `$CREDENTIALS_DIRECTORY`. */
+      name: string;
+    }
+  /** From the keyring of the person who is logged in (Secret Service, Apple's or Windows's own). A random key is made and kept there when a vault is created. */
+  | {
+      type: 'keyring';
+      /** The entry's name, best one of its own for each vault, such as the vault's path. */
+      name: string;
+    }
+  /** From what a program prints, such as a client of a cloud's secret store; one line end at the end does not count. */
+  | {
+      type: 'command';
+      /** The program and its arguments. It is run without a shell and without input. */
+      command: Array<string>;
     };
 
 /** A secret: taken in, never given back. */
@@ -736,6 +786,47 @@ export interface Diagnosis {
   confidence: number;
   /** The parts of the evidence that speak for it. */
   because: Array<string>;
+}
+
+/** A record of a vault: what it belongs to and how large it is, never what it says. */
+export interface VaultRecord {
+  /** The account it belongs to. */
+  account: string;
+  /** What it is. */
+  kind: VaultRecordKind;
+  /** Its size in octets, before it is sealed. */
+  sizeBytes: number;
+  /** When it was written last, in milliseconds since 1970-01-01T00:00:00Z; absent where nobody knows. */
+  writtenAtUnixMs?: number | null;
+}
+
+/** What a record of a vault is. */
+export type VaultRecordKind =
+  /** An account's settings. */
+  | 'settings'
+  /** What an application signs in with. */
+  | 'credential'
+  /** An account's tokens. */
+  | 'tokens'
+  /** Something else. */
+  | 'other';
+
+/** What became of a look at a whole vault. */
+export interface VaultReport {
+  /** The vault's name for people. */
+  vault: string;
+  /** Records that were opened and are whole. */
+  soundRecords: number;
+  /** What is wrong; empty when nothing is. */
+  findings: Array<VaultFinding>;
+}
+
+/** Something that was found wrong with a vault, as the problem it is or will be. */
+export interface VaultFinding {
+  /** The record that is concerned, such as `tokens/billing`; absent when the whole vault is. */
+  record?: string | null;
+  /** What is wrong, and how to mend it. */
+  problem: Problem;
 }
 
 /** One record of the log. It holds no secret; above `debug`, it holds no address, subject or body either. */

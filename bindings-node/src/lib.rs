@@ -15,10 +15,11 @@ mod sandbox;
 
 use cancellation::{Cancel, Promised};
 use data::Data;
-use mailbearer::model::RevealedAccessToken;
+use mailbearer::model::{Passphrase, RevealedAccessToken};
 use mailbearer::{
     Account, Bytes, Config, Delivery, Diagnosis, Envelope, Event, Events, Evidence, Mailbearer,
-    Message, NewAccount, SignInFlow, SignInPrompt, TokenStatus,
+    Message, NewAccount, SignInFlow, SignInPrompt, TokenStatus, VaultRecord, VaultReport,
+    VaultSettings,
 };
 use napi::Env;
 use napi_derive::napi;
@@ -148,6 +149,44 @@ impl Handle {
     ) -> Promised<'env, Delivery> {
         let core = self.0.clone();
         cancel.start(env, async move { core.send_raw(envelope.0, mime.0).await })
+    }
+
+    #[napi]
+    pub fn vault_records<'env>(
+        &self,
+        env: &'env Env,
+        cancel: Cancel,
+    ) -> Promised<'env, Vec<VaultRecord>> {
+        let core = self.0.clone();
+        cancel.start(env, async move { core.vault_records().await })
+    }
+
+    #[napi]
+    pub fn check_vault<'env>(&self, env: &'env Env, cancel: Cancel) -> Promised<'env, VaultReport> {
+        let core = self.0.clone();
+        cancel.start(env, async move { core.check_vault().await })
+    }
+
+    #[napi]
+    pub fn rotate_vault<'env>(
+        &self,
+        env: &'env Env,
+        passphrase: Data<Passphrase>,
+        cancel: Cancel,
+    ) -> Promised<'env, ()> {
+        let core = self.0.clone();
+        cancel.start(env, async move { core.rotate_vault(passphrase.0).await })
+    }
+
+    #[napi]
+    pub fn move_vault<'env>(
+        &self,
+        env: &'env Env,
+        to: Data<VaultSettings>,
+        cancel: Cancel,
+    ) -> Promised<'env, Vec<VaultRecord>> {
+        let core = self.0.clone();
+        cancel.start(env, async move { core.move_vault(to.0).await })
     }
 
     #[napi]

@@ -177,6 +177,10 @@ const ACTIONS = {
   send: (stage, message) => stage.mailbearer.send(message),
   sendRaw: (stage, { envelope, mime }) => stage.mailbearer.sendRaw(envelope, Buffer.from(mime)),
   explain: async (stage, evidence) => stage.mailbearer.explain(evidence)[0],
+  vaultRecords: (stage) => stage.mailbearer.vaultRecords(),
+  checkVault: (stage) => stage.mailbearer.checkVault(),
+  rotateVault: (stage, passphrase) => stage.mailbearer.rotateVault(passphrase),
+  moveVault: (stage, to) => stage.mailbearer.moveVault(to),
   async panic() {
     const handle = await call(native, 'open', [{}]);
     await call(handle, 'panicForTests', []);

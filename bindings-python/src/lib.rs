@@ -13,7 +13,7 @@ mod _mailbearer {
     use crate::data::Data;
     use crate::error::raise;
     use crate::{logging, sandbox};
-    use mailbearer::model::LogLevel;
+    use mailbearer::model::{LogLevel, Passphrase, VaultSettings};
     use mailbearer::{
         Config, Diagnosis, Envelope, Events, Evidence, Mailbearer, Message, NewAccount, Result,
         SignInFlow, SignInPrompt,
@@ -130,6 +130,22 @@ mod _mailbearer {
         fn send_raw(&self, envelope: Data<Envelope>, mime: &[u8]) -> Call {
             let mime = mime.into();
             self.call(|handle| async move { handle.send_raw(envelope.0, mime).await })
+        }
+
+        fn vault_records(&self) -> Call {
+            self.call(|handle| async move { handle.vault_records().await })
+        }
+
+        fn check_vault(&self) -> Call {
+            self.call(|handle| async move { handle.check_vault().await })
+        }
+
+        fn rotate_vault(&self, passphrase: Data<Passphrase>) -> Call {
+            self.call(|handle| async move { handle.rotate_vault(passphrase.0).await })
+        }
+
+        fn move_vault(&self, to: Data<VaultSettings>) -> Call {
+            self.call(|handle| async move { handle.move_vault(to.0).await })
         }
 
         fn events(&self) -> EventReader {

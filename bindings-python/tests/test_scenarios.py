@@ -25,12 +25,16 @@ from mailbearer.types import (
     Evidence,
     Message,
     NewAccount,
+    Passphrase,
     Problem,
     RevealedAccessToken,
     SignInFlow,
     SignInPrompt,
     Timeouts,
     TokenStatus,
+    VaultRecord,
+    VaultReport,
+    VaultSettings,
 )
 
 FOLDER = Path(__file__).parents[2] / "scenarios"
@@ -200,6 +204,18 @@ class Stage:
     async def _explain(self, evidence: Any) -> Any:
         found = self._mailbearer.explain(_wire.decode(Evidence, evidence))
         return Diagnosis, found[0] if found else None
+
+    async def _vaultRecords(self, _: Any) -> Any:
+        return VaultRecord, await settled(self._mailbearer.vault_records())
+
+    async def _checkVault(self, _: Any) -> Any:
+        return VaultReport, await settled(self._mailbearer.check_vault())
+
+    async def _rotateVault(self, passphrase: Any) -> Any:
+        return None, await settled(self._mailbearer.rotate_vault(_wire.decode(Passphrase, passphrase)))
+
+    async def _moveVault(self, to: Any) -> Any:
+        return VaultRecord, await settled(self._mailbearer.move_vault(_wire.decode(VaultSettings, to)))
 
     async def _panic(self, _: Any) -> Any:
         call = _mailbearer._panic()  # type: ignore[attr-defined]

@@ -5,10 +5,11 @@ mod cancellation;
 mod log;
 
 use cancellation::{Cancellation, Failure};
-use mailbearer::model::RevealedAccessToken;
+use mailbearer::model::{Passphrase, RevealedAccessToken};
 use mailbearer::{
     Account, Bytes, Config, Delivery, Diagnosis, Envelope, Event, Events, Evidence, Mailbearer,
-    Message, NewAccount, SignInFlow, SignInPrompt, TokenStatus,
+    Message, NewAccount, SignInFlow, SignInPrompt, TokenStatus, VaultRecord, VaultReport,
+    VaultSettings,
 };
 use mailbearer_swift_sandbox as _; // in the same library, which a Swift program can have only one of
 use std::sync::Arc;
@@ -99,6 +100,30 @@ impl Handle {
         cancellation: Arc<Cancellation>,
     ) -> Result<Delivery> {
         cancellation.run(self.0.send_raw(envelope, mime)).await
+    }
+
+    async fn vault_records(&self, cancellation: Arc<Cancellation>) -> Result<Vec<VaultRecord>> {
+        cancellation.run(self.0.vault_records()).await
+    }
+
+    async fn check_vault(&self, cancellation: Arc<Cancellation>) -> Result<VaultReport> {
+        cancellation.run(self.0.check_vault()).await
+    }
+
+    async fn rotate_vault(
+        &self,
+        passphrase: Passphrase,
+        cancellation: Arc<Cancellation>,
+    ) -> Result {
+        cancellation.run(self.0.rotate_vault(passphrase)).await
+    }
+
+    async fn move_vault(
+        &self,
+        to: VaultSettings,
+        cancellation: Arc<Cancellation>,
+    ) -> Result<Vec<VaultRecord>> {
+        cancellation.run(self.0.move_vault(to)).await
     }
 
     fn events(&self) -> Arc<EventReader> {

@@ -2,7 +2,9 @@
 
 use crate::exit::exit_codes_help;
 use crate::vault::VaultArgs;
-use crate::{account, completions, demo, explain, login, man, sandbox, send, status, token};
+use crate::{
+    account, completions, demo, explain, login, man, sandbox, send, status, token, upkeep,
+};
 use clap::{Parser, Subcommand};
 
 /// Send mail through Microsoft 365 with OAuth 2.0.
@@ -43,6 +45,7 @@ pub(crate) enum Command {
     Send(Box<send::Args>),
     Token(token::Args),
     Status(status::Args),
+    Vault(upkeep::Args),
     Explain(explain::Args),
     Completions(completions::Args),
     Man(man::Args),
@@ -63,6 +66,7 @@ impl Command {
             Self::Send(_) => "send",
             Self::Token(_) => "token",
             Self::Status(_) => "status",
+            Self::Vault(_) => "vault",
             Self::Explain(_) => "explain",
             Self::Completions(_) => "completions",
             Self::Man(_) => "man",
@@ -133,6 +137,10 @@ mod tests {
         ("send_raw", &["send", "--eml"]),
         // They end with the run; what happened in it is shown on request.
         ("events", &["send", "--verbose"]),
+        ("vault_records", &["vault", "list"]),
+        ("check_vault", &["vault", "check"]),
+        ("rotate_vault", &["vault", "rotate"]),
+        ("move_vault", &["vault", "move"]),
         ("explain", &["explain"]),
     ];
 }

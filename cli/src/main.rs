@@ -16,6 +16,7 @@ mod sandbox;
 mod send;
 mod status;
 mod token;
+mod upkeep;
 
 mod accounts;
 mod delivery;
@@ -42,12 +43,28 @@ use std::io::{IsTerminal, stderr};
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
+    leave_no_core_file();
     let exit = match Cli::try_parse() {
         Ok(cli) => run(cli),
         Err(refused) => not_understood(&refused),
     };
     exit.into()
 }
+
+/// Tokens in use are in this process's memory: a crash must not write them to a disk. Where the system does not let us, it
+/// decides itself.
+#[cfg(unix)]
+fn leave_no_core_file() {
+    use rustix::process::{Resource, Rlimit, setrlimit};
+    let none = Rlimit {
+        current: Some(0),
+        maximum: Some(0),
+    };
+    let _ = setrlimit(Resource::Core, none);
+}
+
+#[cfg(not(unix))]
+fn leave_no_core_file() {}
 
 fn run(cli: Cli) -> Exit {
     let output = Output::new(cli.json);
@@ -84,6 +101,7 @@ async fn perform(cli: Cli, output: &Output) -> Result<Exit> {
         Command::Send(args) => send::run(*args, vault, output).await,
         Command::Token(args) => token::run(args, vault, output).await,
         Command::Status(args) => status::run(args, vault, output).await,
+        Command::Vault(args) => upkeep::run(args, vault, output).await,
         Command::Explain(args) => explain::run(args, output).await,
         Command::Completions(args) => Ok(completions::run(&args, output)),
         Command::Man(args) => man::run(&args, output),

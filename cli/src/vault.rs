@@ -3,13 +3,14 @@
 
 use crate::passphrase;
 use mailbearer::model::{Config, Passphrase, ProblemKind, VaultSettings};
+use mailbearer::secret::SecretText;
 use mailbearer::{Error, Mailbearer, Result};
 use std::path::{Path, PathBuf};
 
 /// Where accounts, secrets and tokens are kept, encrypted.
 #[derive(Debug, clap::Args)]
 pub(crate) struct VaultArgs {
-    /// The vault's file [default: mailbearer/vault.mbv in the user's data folder]
+    /// The vault: a file, sqlite:FILE, postgresql://USER@HOST/DATABASE, env:VARIABLE or command:PROGRAM [default: mailbearer/vault.mbv in the user's data folder]
     #[arg(
         long,
         global = true,
@@ -30,26 +31,44 @@ pub(crate) struct VaultArgs {
     /// Read the vault's passphrase from this open file descriptor [otherwise: $MAILBEARER_PASSPHRASE, or asked for]
     #[arg(long, global = true, value_name = "N", help_heading = "Vault")]
     passphrase_fd: Option<u32>,
+    /// Take the vault's passphrase from this credential of the systemd unit
+    #[arg(long, global = true, value_name = "NAME", help_heading = "Vault")]
+    key_credential: Option<String>,
+    /// Take the vault's passphrase from what this command prints
+    #[arg(
+        long,
+        global = true,
+        value_name = "COMMAND",
+        env = "MAILBEARER_KEY_COMMAND",
+        help_heading = "Vault"
+    )]
+    key_command: Option<String>,
+    /// Keep the vault's key in the keyring, under the vault's name [a new vault's, where there is a keyring]
+    #[arg(long, global = true, help_heading = "Vault")]
+    keyring: bool,
 }
 
 impl VaultArgs {
     /// Opens the handle on a vault that exists.
     pub(crate) async fn open(&self) -> Result<Mailbearer> {
-        let path = self.path()?;
-        if !path.exists() {
-            return Err(missing(&path));
+        let place = self.place()?;
+        match place.file() {
+            Some(path) if !path.exists() => Err(missing(path)),
+            _ => self.open_at(&place, false).await,
         }
-        self.open_at(&path, false).await
     }
 
     /// Opens the handle, and creates the vault when there is none.
     pub(crate) async fn open_or_create(&self) -> Result<Mailbearer> {
-        let path = self.path()?;
-        let is_new = !path.exists();
-        if is_new && self.vault.is_none() {
-            create_folder_of(&path)?;
+        let place = self.place()?;
+        let is_new = place.file().is_some_and(|path| !path.exists());
+        if let Some(path) = place.file()
+            && is_new
+            && self.vault.is_none()
+        {
+            create_folder_of(path)?;
         }
-        self.open_at(&path, is_new).await
+        self.open_at(&place, is_new).await
     }
 
     /// Whether the passphrase is read from standard input, so that nothing else can be.
@@ -57,44 +76,171 @@ impl VaultArgs {
         self.passphrase_fd == Some(0)
     }
 
-    async fn open_at(&self, path: &Path, is_new: bool) -> Result<Mailbearer> {
-        let vault = VaultSettings::File {
-            path: text_of(path)?,
-            passphrase: self.passphrase(path, is_new)?,
+    async fn open_at(&self, place: &Place, is_new: bool) -> Result<Mailbearer> {
+        let keyring = Passphrase::Keyring {
+            name: place.name()?,
         };
-        Mailbearer::open(Config {
-            vault,
-            ..Config::default()
-        })
-        .await
+        if self.keyring {
+            return open_with(place.settings(keyring)?).await;
+        }
+        if let Some(named) = self.named()? {
+            return open_with(place.settings(named)?).await;
+        }
+        if place.needs_key() {
+            match open_with(place.settings(keyring)?).await {
+                Err(error) if NO_KEY_THERE.contains(&error.code()) => {}
+                done => return done,
+            }
+        }
+        let text = match place.needs_key() {
+            true => passphrase::ask(Path::new(&place.name()?), is_new)?,
+            false => SecretText::default(),
+        };
+        open_with(place.settings(Passphrase::Text { text })?).await
     }
 
-    fn path(&self) -> Result<PathBuf> {
+    fn place(&self) -> Result<Place> {
         match &self.vault {
-            Some(path) => Ok(path.clone()),
-            None => default_path().ok_or_else(no_data_folder),
+            Some(path) => Place::read(path),
+            None => default_path().map(Place::File).ok_or_else(no_data_folder),
         }
     }
 
-    /// What was asked for on the command line comes before the environment, and a person last.
-    fn passphrase(&self, path: &Path, is_new: bool) -> Result<Passphrase> {
+    /// What was asked for on the command line comes before the environment.
+    fn named(&self) -> Result<Option<Passphrase>> {
         if let Some(descriptor) = self.passphrase_fd {
-            return Ok(Passphrase::FileDescriptor { descriptor });
+            return Ok(Some(Passphrase::FileDescriptor { descriptor }));
         }
         if let Some(path) = &self.key_file {
-            return Ok(Passphrase::KeyFile {
-                path: text_of(path)?,
-            });
+            let path = text_of(path)?;
+            return Ok(Some(Passphrase::KeyFile { path }));
         }
-        if std::env::var_os(PASSPHRASE_VARIABLE).is_some() {
-            return Ok(Passphrase::Environment {
-                variable: PASSPHRASE_VARIABLE.to_owned(),
-            });
+        if let Some(name) = self.key_credential.clone() {
+            return Ok(Some(Passphrase::Credential { name }));
         }
-        let text = passphrase::ask(path, is_new)?;
-        Ok(Passphrase::Text { text })
+        if let Some(command) = &self.key_command {
+            let command = split(command)?;
+            return Ok(Some(Passphrase::Command { command }));
+        }
+        Ok(from_variable(PASSPHRASE_VARIABLE))
     }
 }
+
+/// The keyring is not there, does not know the vault, or knows an earlier one of its name: a person is asked instead.
+const NO_KEY_THERE: [&str; 4] = [
+    "vault-keyring-unavailable",
+    "vault-keyring-refused",
+    "vault-keyring-entry-missing",
+    "vault-passphrase-wrong",
+];
+
+/// A vault as one text names it.
+#[derive(Debug)]
+pub(crate) enum Place {
+    File(PathBuf),
+    Sqlite(PathBuf),
+    Postgres(SecretText),
+    Environment(String),
+    Command(Vec<String>),
+}
+
+impl Place {
+    pub(crate) fn read(given: &Path) -> Result<Self> {
+        let Some(text) = given.to_str() else {
+            return Ok(Self::File(given.to_owned()));
+        };
+        if text.starts_with("postgresql://") || text.starts_with("postgres://") {
+            return Ok(Self::Postgres(SecretText::new(text.to_owned())));
+        }
+        match text.split_once(':') {
+            Some(("sqlite", path)) => Ok(Self::Sqlite(path.into())),
+            Some(("env", variable)) => Ok(Self::Environment(variable.to_owned())),
+            Some(("command", command)) => Ok(Self::Command(split(command)?)),
+            _ => Ok(Self::File(given.to_owned())),
+        }
+    }
+
+    /// The vault in full; the passphrase is for those that are sealed with one.
+    pub(crate) fn settings(&self, passphrase: Passphrase) -> Result<VaultSettings> {
+        Ok(match self {
+            Self::File(path) => VaultSettings::File {
+                path: text_of(path)?,
+                passphrase,
+            },
+            Self::Sqlite(path) => VaultSettings::Sqlite {
+                path: text_of(path)?,
+                passphrase,
+            },
+            Self::Postgres(url) => VaultSettings::Postgres {
+                url: url.clone(),
+                password: from_variable(DATABASE_PASSWORD_VARIABLE),
+                ca_pem: None,
+                passphrase,
+            },
+            Self::Environment(variable) => VaultSettings::Environment {
+                variable: Some(variable.clone()).filter(|name| !name.is_empty()),
+            },
+            Self::Command(command) => VaultSettings::Command {
+                command: command.clone(),
+            },
+        })
+    }
+
+    fn file(&self) -> Option<&Path> {
+        match self {
+            Self::File(path) | Self::Sqlite(path) => Some(path),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn needs_key(&self) -> bool {
+        !matches!(self, Self::Environment(_) | Self::Command(_))
+    }
+
+    /// What the vault is called in a keyring and in a question: a database without user and password.
+    pub(crate) fn name(&self) -> Result<String> {
+        match self {
+            Self::File(path) | Self::Sqlite(path) => {
+                let path = std::path::absolute(path).unwrap_or_else(|_| path.clone());
+                text_of(&path)
+            }
+            // Exposed to be cut: what comes before the last @ may be a password.
+            Self::Postgres(url) => {
+                let scheme_ends = url.expose().find("://").map_or(0, |place| place + 3);
+                let after = url.expose().get(scheme_ends..).unwrap_or_default();
+                let place = after.rsplit('@').next().unwrap_or_default();
+                let place = place.split('?').next().unwrap_or_default();
+                Ok(format!("postgresql://{place}"))
+            }
+            Self::Environment(variable) => Ok(variable.clone()),
+            Self::Command(command) => Ok(command.join(" ")),
+        }
+    }
+}
+
+async fn open_with(vault: VaultSettings) -> Result<Mailbearer> {
+    Mailbearer::open(Config {
+        vault,
+        ..Config::default()
+    })
+    .await
+}
+
+pub(crate) fn from_variable(variable: &str) -> Option<Passphrase> {
+    let variable = variable.to_owned();
+    std::env::var_os(&variable).map(|_| Passphrase::Environment { variable })
+}
+
+pub(crate) fn split(command: &str) -> Result<Vec<String>> {
+    shell_words::split(command).map_err(|error| {
+        let text = format!("the command cannot be split into words: {error}");
+        let fix = "close every quotation mark";
+        Error::new(ProblemKind::Misuse, "command-quotes", text, fix)
+    })
+}
+
+/// The environment variable that may hold a database's password.
+pub(crate) const DATABASE_PASSWORD_VARIABLE: &str = "MAILBEARER_DATABASE_PASSWORD";
 
 /// The environment variable that may hold the passphrase.
 pub(crate) const PASSPHRASE_VARIABLE: &str = "MAILBEARER_PASSPHRASE";
@@ -143,7 +289,7 @@ fn create_folder_of(path: &Path) -> Result<()> {
 }
 
 /// The handle's settings are text, for the sake of languages without another kind of path.
-fn text_of(path: &Path) -> Result<String> {
+pub(crate) fn text_of(path: &Path) -> Result<String> {
     path.to_str().map(str::to_owned).ok_or_else(|| {
         let text = format!("the path is not Unicode: {}", path.display());
         Error::new(

@@ -43,6 +43,10 @@ enum Action {
     Send(Value),
     SendRaw { envelope: Envelope, mime: String },
     Explain(Value),
+    VaultRecords,
+    CheckVault,
+    RotateVault(Map<String, Value>),
+    MoveVault(Map<String, Value>),
     Panic,
     Control(ControlCall),
     Write(FileToWrite),
@@ -78,6 +82,10 @@ fn skip(case: &Case) -> Option<&'static str> {
     let renews = |action: &Value| action.pointer("/open/renewal").is_some();
     if actions.iter().any(renews) {
         return Some("a program that ends at once renews nothing in the background");
+    }
+    let moves_to_memory = |action: &Value| action["moveVault"]["type"] == "memory";
+    if actions.iter().any(moves_to_memory) {
+        return Some("the command line has no name for memory");
     }
     if !cfg!(debug_assertions) && actions.iter().any(|action| action == "panic") {
         return Some("only debug builds can be made to fail");
@@ -214,6 +222,20 @@ impl Stage {
             Action::Explain(evidence) => {
                 let explained = self.answer(&["explain", "--evidence", "-"], &evidence.to_string());
                 explained.map(|document| document["diagnoses"][0].clone())
+            }
+            Action::VaultRecords => self.part(&["vault", "list"], "/records"),
+            Action::CheckVault => self.part(&["vault", "check"], "/report"),
+            Action::RotateVault(passphrase) => {
+                let mut command = self.command(&["vault", "rotate"]);
+                command.env("MAILBEARER_NEW_PASSPHRASE", text(&passphrase["text"]));
+                answer(&self.world.run_with(&mut command, "")).map(|_| Value::Null)
+            }
+            Action::MoveVault(to) => {
+                let to = Vault::named(&to);
+                let mut command = self.command(&["vault", "move", "--to", &to.path]);
+                command.env("MAILBEARER_NEW_PASSPHRASE", &to.key.1);
+                answer(&self.world.run_with(&mut command, ""))
+                    .map(|document| document["moved"].clone())
             }
             Action::Panic => self.answer(&["panic"], ""),
             Action::Control(call) => {
@@ -371,7 +393,11 @@ impl Vault {
 
     /// The vault of a configuration.
     fn named(settings: &Map<String, Value>) -> Self {
-        assert_eq!(settings["type"], "file");
+        let scheme = match text(&settings["type"]) {
+            "file" => "",
+            "sqlite" => "sqlite:",
+            other => panic!("unknown vault: {other}"),
+        };
         let passphrase = &settings["passphrase"];
         let (variable, value) = match text(&passphrase["type"]) {
             "text" => ("MAILBEARER_PASSPHRASE", &passphrase["text"]),
@@ -379,7 +405,7 @@ impl Vault {
             other => panic!("unknown passphrase: {other}"),
         };
         Self {
-            path: text(&settings["path"]).to_owned(),
+            path: format!("{scheme}{}", text(&settings["path"])),
             key: (variable, text(value).to_owned()),
         }
     }

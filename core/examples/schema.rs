@@ -2,7 +2,8 @@
 
 use mailbearer::model::{
     Account, Config, Delivery, Diagnosis, Envelope, Event, Evidence, LogRecord, Message,
-    NewAccount, Problem, RevealedAccessToken, SignInFlow, SignInPrompt, TokenStatus,
+    NewAccount, Problem, RevealedAccessToken, SignInFlow, SignInPrompt, TokenStatus, VaultRecord,
+    VaultReport,
 };
 use schemars::SchemaGenerator;
 use schemars::generate::SchemaSettings;
@@ -23,6 +24,8 @@ fn main() {
     generator.subschema_for::<Evidence>();
     generator.subschema_for::<Diagnosis>();
     generator.subschema_for::<Problem>();
+    generator.subschema_for::<VaultRecord>();
+    generator.subschema_for::<VaultReport>();
     generator.subschema_for::<LogRecord>();
     let definitions = generator.take_definitions(true);
     #[expect(clippy::print_stdout, reason = "printing is what this program is for")]

@@ -1,6 +1,6 @@
 //! The handle: every capability of the core as one method of a few lines. The work is done by the modules below it.
 
-use crate::account::Accounts;
+use crate::account::{self, Accounts};
 use crate::audit::{Events, Recorder};
 use crate::diagnosis;
 use crate::error::{Error, Result};
@@ -12,8 +12,8 @@ use crate::import::Import;
 use crate::message::{self, BuiltMail, Stamp};
 use crate::model::{
     Account, Bytes, Config, Content, Delivery, Diagnosis, Envelope, Event, Evidence, Message,
-    NewAccount, ProblemKind, RevealedAccessToken, SignInFlow, SignInPrompt, Timeouts, TokenStatus,
-    Verdict,
+    NewAccount, Passphrase, ProblemKind, RevealedAccessToken, SignInFlow, SignInPrompt, Timeouts,
+    TokenStatus, VaultRecord, VaultReport, VaultSettings, Verdict,
 };
 use crate::secret::SecretText;
 use crate::token::{
@@ -92,7 +92,7 @@ impl Mailbearer {
         Background::check(&config.renewal).map_err(|error| error.during("open"))?;
         let vault = match &parts.vault {
             Some(vault) => vault.clone(),
-            None => vault::open(&config.vault, parts.random.clone())
+            None => open_vault(&config.vault, &parts)
                 .await
                 .map_err(|error| error.during("open"))?,
         };
@@ -291,6 +291,50 @@ impl Mailbearer {
         sent.await.map_err(|error| error.during("send_raw"))
     }
 
+    /// What is in the vault: every record by account with its size and date, never what it says. Asks no mail server.
+    /// Errors: `Config`, `Unavailable`, `Storage`, `Misuse`.
+    pub async fn vault_records(&self) -> Result<Vec<VaultRecord>> {
+        self.open_for("vault_records")?;
+        let records = self.engine.accounts.records().await;
+        records.map_err(|error| error.during("vault_records"))
+    }
+
+    /// Opens every record of the vault, looks at permissions, locks and leftovers, and says what is wrong and how to mend
+    /// it. Changes nothing. Errors: `Config`, `Unavailable`, `Storage`, `Misuse`, when the vault as a whole cannot be read.
+    pub async fn check_vault(&self) -> Result<VaultReport> {
+        self.open_for("check_vault")?;
+        let report = self.engine.accounts.check().await;
+        report.map_err(|error| error.during("check_vault"))
+    }
+
+    /// Seals everything in the vault with a new key, made from another passphrase, or from a new key in the same keyring
+    /// entry. Other processes notice at their next look, and go on when their source gives the new passphrase; otherwise
+    /// they get `vault-key-changed`. Cut short, the vault has the old key or the new one.
+    /// Errors: `Config`, `Unavailable`, `Storage`, `Misuse` (a vault without a key of its own).
+    pub async fn rotate_vault(&self, passphrase: Passphrase) -> Result<()> {
+        self.open_for("rotate_vault")?;
+        let rotated = self.engine.accounts.rotate(&passphrase).await;
+        rotated.map_err(|error| error.during("rotate_vault"))
+    }
+
+    /// Moves all accounts with their secrets and tokens to another vault, and returns what was moved. Everything is copied
+    /// and read back before anything is removed; cut short at any moment, nothing is lost, and it can be repeated.
+    /// Afterwards this handle has no accounts: open one with the new settings.
+    /// Errors: `Config`, `Unavailable`, `Storage`, `Misuse` (the same vault, memory, another record of the same name).
+    pub async fn move_vault(&self, to: VaultSettings) -> Result<Vec<VaultRecord>> {
+        self.open_for("move_vault")?;
+        let moving = async {
+            check_target(&to)?;
+            let parts = &self.engine.parts;
+            let target = open_vault(&to, parts).await?;
+            let accounts = &self.engine.accounts;
+            accounts
+                .move_to(&*target, &*parts.clock, &*parts.random)
+                .await
+        };
+        moving.await.map_err(|error| error.during("move_vault"))
+    }
+
     /// A reader of everything that happens in this handle from now on.
     pub fn events(&self) -> Events {
         self.engine.recorder.subscribe()
@@ -389,6 +433,32 @@ impl Mailbearer {
                 problem: error.problem().clone(),
             },
         });
+    }
+}
+
+async fn open_vault(settings: &VaultSettings, parts: &Parts) -> Result<Arc<dyn Vault>> {
+    if let VaultSettings::Environment { variable } = settings {
+        return account::from_environment(variable.as_deref(), &*parts.environment).await;
+    }
+    let host = vault::Host {
+        clock: parts.clock.clone(),
+        random: parts.random.clone(),
+        environment: parts.environment.clone(),
+        network: parts.network.clone(),
+    };
+    vault::open(settings, &host).await
+}
+
+/// Refuses to move to a vault that would be gone at the end, or cannot be written.
+fn check_target(settings: &VaultSettings) -> Result<()> {
+    match settings {
+        VaultSettings::Memory | VaultSettings::Environment { .. } => Err(Error::new(
+            ProblemKind::Misuse,
+            "vault-move-target",
+            "nothing can be moved to memory or to the environment",
+            "name a file, a database or a command to move to",
+        )),
+        _ => Ok(()),
     }
 }
 

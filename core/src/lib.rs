@@ -54,7 +54,7 @@ pub use error::{Error, Result};
 pub use handle::{Mailbearer, Parts};
 pub use model::{
     Account, Bytes, Config, Delivery, Diagnosis, Envelope, Event, Evidence, Message, NewAccount,
-    Problem, SignInFlow, SignInPrompt, TokenStatus,
+    Problem, SignInFlow, SignInPrompt, TokenStatus, VaultRecord, VaultReport, VaultSettings,
 };
 pub use token::AccessToken;
 pub use vault::{Vault, VaultLock};

@@ -12,7 +12,7 @@ mod support;
 
 use case::{Beginning, Case, Check, Control, ControlCall, FileToWrite, Placeholders, contains};
 use mailbearer::error::caught;
-use mailbearer::model::{Config, Evidence, Message};
+use mailbearer::model::{Config, Evidence, Message, Passphrase, VaultSettings};
 use mailbearer::{Envelope, Mailbearer, Problem, Result, SignInPrompt};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
@@ -37,6 +37,10 @@ enum Action {
     Send(Box<Message>),
     SendRaw { envelope: Envelope, mime: String },
     Explain(Evidence),
+    VaultRecords,
+    CheckVault,
+    RotateVault(Passphrase),
+    MoveVault(VaultSettings),
     Panic,
     Control(ControlCall),
     Write(FileToWrite),
@@ -158,6 +162,10 @@ impl Stage<'_> {
             Action::Explain(evidence) => {
                 as_json(Ok(mailbearer.explain(&evidence).into_iter().next()))
             }
+            Action::VaultRecords => as_json(mailbearer.vault_records().await),
+            Action::CheckVault => as_json(mailbearer.check_vault().await),
+            Action::RotateVault(passphrase) => as_json(mailbearer.rotate_vault(passphrase).await),
+            Action::MoveVault(to) => as_json(mailbearer.move_vault(to).await),
             // Resumed rather than begun, to spare the log a backtrace.
             Action::Panic => caught(async { resume_unwind(Box::new("as the case asks")) }).await,
             Action::Control(call) => {

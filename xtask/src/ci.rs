@@ -53,7 +53,7 @@ fn run_step(shell: &Shell, step: Step) -> Result {
 
 /// Features are additive: the core must build with each of them alone.
 fn features(shell: &Shell) -> Result {
-    for feature in ["schema", "uniffi"] {
+    for feature in ["schema", "uniffi", "keyring", "postgres", "sqlite"] {
         cmd!(
             shell,
             "cargo check --package mailbearer --features {feature} --quiet"

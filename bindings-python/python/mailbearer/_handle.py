@@ -16,10 +16,14 @@ from .types import (
     Evidence,
     Message,
     NewAccount,
+    Passphrase,
     RevealedAccessToken,
     SignInFlow,
     SignInPrompt,
     TokenStatus,
+    VaultRecord,
+    VaultReport,
+    VaultSettings,
 )
 
 
@@ -90,6 +94,34 @@ class Mailbearer(Extras):
         `send`."""
         call = self._native.send_raw(_wire.encode(Envelope, envelope, "envelope"), _wire.encode(bytes, mime, "mime"))
         return _wire.decode(Delivery, call.wait())
+
+    def vault_records(self) -> Sequence[VaultRecord]:
+        """What is in the vault: every record by account with its size and date, never what it says. Asks no mail server.
+        Errors: `ConfigError`, `UnavailableError`, `StorageError`, `MisuseError`."""
+        call = self._native.vault_records()
+        return _wire.decode_list(VaultRecord, call.wait())
+
+    def check_vault(self) -> VaultReport:
+        """Opens every record of the vault, looks at permissions, locks and leftovers, and says what is wrong and how to mend
+        it. Changes nothing. Errors: `ConfigError`, `UnavailableError`, `StorageError`, `MisuseError`, when the vault as a whole cannot be read."""
+        call = self._native.check_vault()
+        return _wire.decode(VaultReport, call.wait())
+
+    def rotate_vault(self, passphrase: Passphrase) -> None:
+        """Seals everything in the vault with a new key, made from another passphrase, or from a new key in the same keyring
+        entry. Other processes notice at their next look, and go on when their source gives the new passphrase; otherwise
+        they get `vault-key-changed`. Cut short, the vault has the old key or the new one.
+        Errors: `ConfigError`, `UnavailableError`, `StorageError`, `MisuseError` (a vault without a key of its own)."""
+        call = self._native.rotate_vault(_wire.encode(Passphrase, passphrase, "passphrase"))
+        call.wait()
+
+    def move_vault(self, to: VaultSettings) -> Sequence[VaultRecord]:
+        """Moves all accounts with their secrets and tokens to another vault, and returns what was moved. Everything is copied
+        and read back before anything is removed; cut short at any moment, nothing is lost, and it can be repeated.
+        Afterwards this handle has no accounts: open one with the new settings.
+        Errors: `ConfigError`, `UnavailableError`, `StorageError`, `MisuseError` (the same vault, memory, another record of the same name)."""
+        call = self._native.move_vault(_wire.encode(VaultSettings, to, "to"))
+        return _wire.decode_list(VaultRecord, call.wait())
 
     def events(self) -> Events:
         """A reader of everything that happens in this handle from now on."""
@@ -175,6 +207,34 @@ class AsyncMailbearer(AsyncExtras):
         `send`."""
         call = self._native.send_raw(_wire.encode(Envelope, envelope, "envelope"), _wire.encode(bytes, mime, "mime"))
         return _wire.decode(Delivery, await call.start())
+
+    async def vault_records(self) -> Sequence[VaultRecord]:
+        """What is in the vault: every record by account with its size and date, never what it says. Asks no mail server.
+        Errors: `ConfigError`, `UnavailableError`, `StorageError`, `MisuseError`."""
+        call = self._native.vault_records()
+        return _wire.decode_list(VaultRecord, await call.start())
+
+    async def check_vault(self) -> VaultReport:
+        """Opens every record of the vault, looks at permissions, locks and leftovers, and says what is wrong and how to mend
+        it. Changes nothing. Errors: `ConfigError`, `UnavailableError`, `StorageError`, `MisuseError`, when the vault as a whole cannot be read."""
+        call = self._native.check_vault()
+        return _wire.decode(VaultReport, await call.start())
+
+    async def rotate_vault(self, passphrase: Passphrase) -> None:
+        """Seals everything in the vault with a new key, made from another passphrase, or from a new key in the same keyring
+        entry. Other processes notice at their next look, and go on when their source gives the new passphrase; otherwise
+        they get `vault-key-changed`. Cut short, the vault has the old key or the new one.
+        Errors: `ConfigError`, `UnavailableError`, `StorageError`, `MisuseError` (a vault without a key of its own)."""
+        call = self._native.rotate_vault(_wire.encode(Passphrase, passphrase, "passphrase"))
+        await call.start()
+
+    async def move_vault(self, to: VaultSettings) -> Sequence[VaultRecord]:
+        """Moves all accounts with their secrets and tokens to another vault, and returns what was moved. Everything is copied
+        and read back before anything is removed; cut short at any moment, nothing is lost, and it can be repeated.
+        Afterwards this handle has no accounts: open one with the new settings.
+        Errors: `ConfigError`, `UnavailableError`, `StorageError`, `MisuseError` (the same vault, memory, another record of the same name)."""
+        call = self._native.move_vault(_wire.encode(VaultSettings, to, "to"))
+        return _wire.decode_list(VaultRecord, await call.start())
 
     def events(self) -> AsyncEvents:
         """A reader of everything that happens in this handle from now on."""

@@ -214,6 +214,22 @@ class EvidenceKind(str, enum.Enum):
     """Anything else."""
 
 
+class VaultRecordKind(str, enum.Enum):
+    """What a record of a vault is."""
+
+    SETTINGS = "settings"
+    """An account's settings."""
+
+    CREDENTIAL = "credential"
+    """What an application signs in with."""
+
+    TOKENS = "tokens"
+    """An account's tokens."""
+
+    OTHER = "other"
+    """Something else."""
+
+
 class LogLevel(str, enum.Enum):
     """How important a log record is. Each level includes those before it."""
 
@@ -270,7 +286,59 @@ class VaultSettingsFile(Record):
     """Where the passphrase comes from."""
 
 
-VaultSettings = Union[VaultSettingsMemory, VaultSettingsFile]
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class VaultSettingsSqlite(Record):
+    """In a SQLite database that several processes of one machine may share; every record is sealed with a key made from a passphrase."""
+
+    _tag: ClassVar[str] = "sqlite"
+
+    path: str
+    """The database's path. It is created, readable by its owner only, when it does not exist."""
+
+    passphrase: Passphrase
+    """Where the passphrase comes from."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class VaultSettingsPostgres(Record):
+    """In a PostgreSQL database that many machines may share; every record is sealed with a key made from a passphrase, and of all processes on all machines one renews a token."""
+
+    _tag: ClassVar[str] = "postgres"
+
+    url: SecretText = dataclasses.field(repr=False)
+    """`postgresql://user@host:5432/database`, as libpq takes it; `host=/var/run/postgresql` for a Unix socket. TLS is used, and the certificate checked, everywhere but on a loopback address or a Unix socket."""
+
+    password: Optional[Passphrase] = None
+    """Where the password comes from. Default: from the URL, or none."""
+
+    ca_pem: Optional[str] = None
+    """Certificates (PEM) to trust beside the system's."""
+
+    passphrase: Passphrase
+    """Where the passphrase comes from. It is the same on every machine."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class VaultSettingsCommand(Record):
+    """With a program, such as a script around `pass` or a cloud's secret store, which is run with `get`, `set`, `remove` or `list` and a record's name. It protects the records; Mailbearer hands them over as they are."""
+
+    _tag: ClassVar[str] = "command"
+
+    command: Sequence[str]
+    """The program and its first arguments. It is run without a shell."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class VaultSettingsEnvironment(Record):
+    """In environment variables: accounts that an application signs in, read once. Tokens are kept in memory; no account can be added or removed."""
+
+    _tag: ClassVar[str] = "environment"
+
+    variable: Optional[str] = None
+    """The variable with the accounts, a JSON list of `NewAccount`. In a `grant`, `clientSecretVariable` and `privateKeyPemVariable` name the variables of the secrets. Default `MAILBEARER_ACCOUNTS`."""
+
+
+VaultSettings = Union[VaultSettingsMemory, VaultSettingsFile, VaultSettingsSqlite, VaultSettingsPostgres, VaultSettingsCommand, VaultSettingsEnvironment]
 """Where accounts, secrets and tokens are kept."""
 
 
@@ -314,8 +382,38 @@ class PassphraseKeyFile(Record):
     """The file's path."""
 
 
-Passphrase = Union[PassphraseText, PassphraseEnvironment, PassphraseFileDescriptor, PassphraseKeyFile]
-"""Where the passphrase of an encrypted file comes from."""
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class PassphraseCredential(Record):
+    """From a credential that systemd hands to the service (`LoadCredential=`, `LoadCredentialEncrypted=`)."""
+
+    _tag: ClassVar[str] = "credential"
+
+    name: str
+    """The credential's name: a file in `$CREDENTIALS_DIRECTORY`."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class PassphraseKeyring(Record):
+    """From the keyring of the person who is logged in (Secret Service, Apple's or Windows's own). A random key is made and kept there when a vault is created."""
+
+    _tag: ClassVar[str] = "keyring"
+
+    name: str
+    """The entry's name, best one of its own for each vault, such as the vault's path."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class PassphraseCommand(Record):
+    """From what a program prints, such as a client of a cloud's secret store; one line end at the end does not count."""
+
+    _tag: ClassVar[str] = "command"
+
+    command: Sequence[str]
+    """The program and its arguments. It is run without a shell and without input."""
+
+
+Passphrase = Union[PassphraseText, PassphraseEnvironment, PassphraseFileDescriptor, PassphraseKeyFile, PassphraseCredential, PassphraseKeyring, PassphraseCommand]
+"""Where the passphrase of a vault comes from, or another secret that opens it."""
 
 
 SecretText = str
@@ -1125,6 +1223,48 @@ class Diagnosis(Record):
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class VaultRecord(Record):
+    """A record of a vault: what it belongs to and how large it is, never what it says."""
+
+    account: str
+    """The account it belongs to."""
+
+    kind: VaultRecordKind
+    """What it is."""
+
+    size_bytes: int
+    """Its size in octets, before it is sealed."""
+
+    written_at_unix_ms: Optional[int] = None
+    """When it was written last, in milliseconds since 1970-01-01T00:00:00Z; absent where nobody knows."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class VaultReport(Record):
+    """What became of a look at a whole vault."""
+
+    vault: str
+    """The vault's name for people."""
+
+    sound_records: int
+    """Records that were opened and are whole."""
+
+    findings: Sequence[VaultFinding]
+    """What is wrong; empty when nothing is."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class VaultFinding(Record):
+    """Something that was found wrong with a vault, as the problem it is or will be."""
+
+    record: Optional[str] = None
+    """The record that is concerned, such as `tokens/billing`; absent when the whole vault is."""
+
+    problem: Problem
+    """What is wrong, and how to mend it."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class LogRecord(Record):
     """One record of the log. It holds no secret; above `debug`, it holds no address, subject or body either."""
 
@@ -1149,11 +1289,18 @@ __all__ = [
     "VaultSettings",
     "VaultSettingsMemory",
     "VaultSettingsFile",
+    "VaultSettingsSqlite",
+    "VaultSettingsPostgres",
+    "VaultSettingsCommand",
+    "VaultSettingsEnvironment",
     "Passphrase",
     "PassphraseText",
     "PassphraseEnvironment",
     "PassphraseFileDescriptor",
     "PassphraseKeyFile",
+    "PassphraseCredential",
+    "PassphraseKeyring",
+    "PassphraseCommand",
     "SecretText",
     "Timeouts",
     "RenewalSettings",
@@ -1215,6 +1362,10 @@ __all__ = [
     "EvidenceItem",
     "EvidenceKind",
     "Diagnosis",
+    "VaultRecord",
+    "VaultRecordKind",
+    "VaultReport",
+    "VaultFinding",
     "LogRecord",
     "LogLevel",
 ]

@@ -16,6 +16,7 @@ mod harness;
 mod import;
 mod login;
 mod sandbox;
+mod secrets_at_rest;
 mod send;
 mod status;
 mod token;

@@ -2,14 +2,18 @@
 //! Settings are validated once, when an account is added; after that they are true.
 
 mod credential;
+mod environment;
+mod upkeep;
 
 use crate::error::{Error, Result};
-use crate::model::{Account, Endpoints, Grant, NewAccount, ProblemKind};
+use crate::model::{Account, Endpoints, Grant, NewAccount, Passphrase, ProblemKind};
 use crate::provider;
 use crate::secret::SecretBytes;
 use crate::vault::{Vault, VaultLock};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
+
+pub(crate) use environment::from_environment;
 
 /// The accounts of a handle.
 #[derive(Clone, Debug)]
@@ -148,6 +152,11 @@ impl Accounts {
         Ok(())
     }
 
+    /// Seals everything with a new key. Errors: as [`Vault::rotate`].
+    pub(crate) async fn rotate(&self, passphrase: &Passphrase) -> Result<()> {
+        self.vault.rotate(passphrase).await
+    }
+
     async fn unknown(&self, name: &str) -> Error {
         let known = self.list().await.unwrap_or_default();
         let names: Vec<_> = known.iter().map(|account| account.name.as_str()).collect();
@@ -179,17 +188,19 @@ impl Stored {
 
 const FORMAT: u32 = 1;
 const SETTINGS: &str = "accounts/";
+const CREDENTIALS: &str = "credentials/";
+const TOKENS: &str = "tokens/";
 
 fn settings_key(name: &str) -> String {
     format!("{SETTINGS}{name}")
 }
 
 fn credential_key(name: &str) -> String {
-    format!("credentials/{name}")
+    format!("{CREDENTIALS}{name}")
 }
 
 fn token_key(name: &str) -> String {
-    format!("tokens/{name}")
+    format!("{TOKENS}{name}")
 }
 
 fn challenge_key(name: &str) -> String {

@@ -18,7 +18,9 @@ pub use clock::{Clock, ManualClock, SystemClock};
 pub use environment::{Environment, SystemEnvironment};
 pub(crate) use file::{read_attachment, read_text};
 pub(crate) use loopback::{Loopback, Visit};
+#[cfg(all(unix, feature = "postgres"))]
+pub(crate) use network::connect_unix;
 pub use network::{Network, Stream, SystemNetwork};
-pub(crate) use program::output_of;
+pub(crate) use program::{ProgramFailure, output_of, run as run_program};
 pub(crate) use random::token as random_token;
 pub use random::{Random, SeededRandom, SystemRandom};

@@ -83,6 +83,29 @@ impl Stream for TcpStream {
     }
 }
 
+/// Connects to a service of this machine. Errors: `Unavailable`.
+#[cfg(all(unix, feature = "postgres"))]
+pub(crate) async fn connect_unix(path: &std::path::Path) -> Result<Box<dyn Stream>> {
+    let connected = tokio::net::UnixStream::connect(path).await;
+    let stream = connected.map_err(|error| {
+        Error::new(
+            ProblemKind::Unavailable,
+            "connection-refused",
+            format!("nothing accepts connections at {}: {}", path.display(), error.kind()),
+            "check that the service runs on this machine, and that this process's user may use the socket",
+        )
+        .with_source(error)
+    })?;
+    Ok(Box::new(stream))
+}
+
+#[cfg(all(unix, feature = "postgres"))]
+impl Stream for tokio::net::UnixStream {
+    fn local_address(&self) -> Option<SocketAddr> {
+        None
+    }
+}
+
 impl Stream for tokio_rustls::client::TlsStream<Box<dyn Stream>> {
     fn local_address(&self) -> Option<SocketAddr> {
         self.get_ref().0.local_address()

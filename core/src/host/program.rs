@@ -1,48 +1,103 @@
-//! Programs that are run for what they print: no shell, no input, bounded output, and none is left behind.
+//! Programs that are run for what they print: no shell, bounded output, and none is left behind.
 
 use crate::error::{Error, Result};
 use crate::model::ProblemKind;
 use crate::secret::SecretBytes;
+use std::io;
 use std::process::Stdio;
-use tokio::io::AsyncReadExt as _;
-use tokio::process::Command;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::process::{ChildStdin, ChildStdout, Command};
+use zeroize::Zeroizing;
 
-/// Runs a program and gives what it printed. Dropping the future kills it. Errors: `Config`, `Unavailable`.
+/// Runs the token command and gives what it printed. Dropping the future kills it. Errors: `Config`, `Unavailable`.
 pub(crate) async fn output_of(command: &[String]) -> Result<SecretBytes> {
+    let program = command.first().map_or("", String::as_str);
+    let printed = run(command, None, MAX_TOKEN_BYTES).await;
+    printed.map_err(|failure| match failure {
+        ProgramFailure::NotStarted(error) => not_started(program, error),
+        ProgramFailure::Failed(reason) => failed(program, &reason),
+    })
+}
+
+/// Why a program gave nothing.
+#[derive(Debug)]
+pub(crate) enum ProgramFailure {
+    /// It is not there, or may not be run.
+    NotStarted(io::Error),
+    /// It ended otherwise than well; the text continues "the program failed,".
+    Failed(String),
+}
+
+/// Runs a program, hands it the input on its standard input, and gives what it printed if it ended well.
+/// Dropping the future kills it.
+pub(crate) async fn run(
+    command: &[String],
+    input: Option<&SecretBytes>,
+    max_output_bytes: usize,
+) -> Result<SecretBytes, ProgramFailure> {
     let [program, arguments @ ..] = command else {
-        return Err(not_started("", std::io::ErrorKind::InvalidInput.into()));
+        return Err(ProgramFailure::NotStarted(
+            io::ErrorKind::InvalidInput.into(),
+        ));
     };
     let mut child = Command::new(program)
         .args(arguments)
-        .stdin(Stdio::null())
+        .stdin(input.map_or_else(Stdio::null, |_| Stdio::piped()))
         .stdout(Stdio::piped())
         .stderr(Stdio::null()) // It may repeat secrets, so it is for nobody's log.
         .kill_on_drop(true)
         .spawn()
-        .map_err(|error| not_started(program, error))?;
-    let mut printed = Vec::new();
-    if let Some(stdout) = child.stdout.take() {
-        let mut bounded = stdout.take(MAX_OUTPUT_BYTES + 1);
+        .map_err(ProgramFailure::NotStarted)?;
+    let (stdin, stdout) = (child.stdin.take(), child.stdout.take());
+    // At the same time: a program may print before it has read everything.
+    let (written, printed) =
+        tokio::join!(write_all(stdin, input), read_all(stdout, max_output_bytes));
+    let printed = printed?;
+    match child.wait().await {
+        Ok(status) if status.success() => written.map(|()| printed),
+        Ok(status) => Err(ProgramFailure::Failed(status.to_string())),
+        Err(error) => Err(ProgramFailure::Failed(format!(
+            "its end is unknown ({})",
+            error.kind()
+        ))),
+    }
+}
+
+async fn write_all(
+    stdin: Option<ChildStdin>,
+    input: Option<&SecretBytes>,
+) -> Result<(), ProgramFailure> {
+    let (Some(mut stdin), Some(input)) = (stdin, input) else {
+        return Ok(());
+    };
+    // Exposed to be handed over. Closed at the end, which tells the program that this is all.
+    let written = stdin.write_all(input.expose()).await;
+    written.map_err(|_| ProgramFailure::Failed("it did not read its input".to_owned()))
+}
+
+/// Room for the longest output from the start: a vector that grows leaves copies behind.
+async fn read_all(
+    stdout: Option<ChildStdout>,
+    max_bytes: usize,
+) -> Result<SecretBytes, ProgramFailure> {
+    let mut printed = Zeroizing::new(Vec::with_capacity(max_bytes + 1));
+    if let Some(stdout) = stdout {
+        let mut bounded = stdout.take((max_bytes + 1) as u64);
         let read = bounded.read_to_end(&mut printed).await;
-        read.map_err(|error| failed(program, "its output cannot be read").with_source(error))?;
+        read.map_err(|error| {
+            ProgramFailure::Failed(format!("its output cannot be read ({})", error.kind()))
+        })?;
     }
-    let printed = SecretBytes::new(printed);
-    // Exposed to be measured.
-    if printed.expose().len() as u64 > MAX_OUTPUT_BYTES {
-        return Err(failed(program, "it prints without end"));
-    }
-    let status = child.wait().await;
-    match status {
-        Ok(status) if status.success() => Ok(printed),
-        Ok(status) => Err(failed(program, &status.to_string())),
-        Err(error) => Err(failed(program, "its end is unknown").with_source(error)),
+    match printed.len() > max_bytes {
+        true => Err(ProgramFailure::Failed("it prints without end".to_owned())),
+        false => Ok(SecretBytes::new(printed.to_vec())),
     }
 }
 
 /// A token is a few kilobytes.
-const MAX_OUTPUT_BYTES: u64 = 64 * 1024;
+const MAX_TOKEN_BYTES: usize = 64 * 1024;
 
-fn not_started(program: &str, error: std::io::Error) -> Error {
+fn not_started(program: &str, error: io::Error) -> Error {
     let text = format!("the token command cannot be started: {program}");
     let fix = "check that the program is installed, in PATH and executable for this process's user";
     Error::new(ProblemKind::Config, "token-command-missing", text, fix).with_source(error)
@@ -67,6 +122,15 @@ mod tests {
     async fn gives_what_the_program_prints() {
         let printed = run("cat; echo token; echo noise >&2").await.unwrap();
         assert_eq!(printed.expose(), b"token\n");
+    }
+
+    #[tokio::test]
+    async fn hands_over_more_than_a_pipe_holds_while_it_reads() {
+        let input = SecretBytes::new(vec![b'x'; 500_000]);
+        let printed = super::run(&["cat".to_owned()], Some(&input), 500_000).await;
+        assert_eq!(printed.unwrap().expose(), input.expose());
+        let unread = super::run(&["true".to_owned()], Some(&input), 9).await;
+        assert!(matches!(unread, Err(ProgramFailure::Failed(reason)) if reason.contains("input")));
     }
 
     #[tokio::test]

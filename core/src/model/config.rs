@@ -40,9 +40,43 @@ pub enum VaultSettings {
         /// Where the passphrase comes from.
         passphrase: Passphrase,
     },
+    /// In a SQLite database that several processes of one machine may share; every record is sealed with a key made
+    /// from a passphrase.
+    Sqlite {
+        /// The database's path. It is created, readable by its owner only, when it does not exist.
+        path: String,
+        /// Where the passphrase comes from.
+        passphrase: Passphrase,
+    },
+    /// In a PostgreSQL database that many machines may share; every record is sealed with a key made from a passphrase,
+    /// and of all processes on all machines one renews a token.
+    Postgres {
+        /// `postgresql://user@host:5432/database`, as libpq takes it; `host=/var/run/postgresql` for a Unix socket. TLS is
+        /// used, and the certificate checked, everywhere but on a loopback address or a Unix socket.
+        url: SecretText,
+        /// Where the password comes from. Default: from the URL, or none.
+        password: Option<Passphrase>,
+        /// Certificates (PEM) to trust beside the system's.
+        ca_pem: Option<String>,
+        /// Where the passphrase comes from. It is the same on every machine.
+        passphrase: Passphrase,
+    },
+    /// With a program, such as a script around `pass` or a cloud's secret store, which is run with `get`, `set`, `remove`
+    /// or `list` and a record's name. It protects the records; Mailbearer hands them over as they are.
+    Command {
+        /// The program and its first arguments. It is run without a shell.
+        command: Vec<String>,
+    },
+    /// In environment variables: accounts that an application signs in, read once. Tokens are kept in memory; no account
+    /// can be added or removed.
+    Environment {
+        /// The variable with the accounts, a JSON list of `NewAccount`. In a `grant`, `clientSecretVariable` and
+        /// `privateKeyPemVariable` name the variables of the secrets. Default `MAILBEARER_ACCOUNTS`.
+        variable: Option<String>,
+    },
 }
 
-/// Where the passphrase of an encrypted file comes from.
+/// Where the passphrase of a vault comes from, or another secret that opens it.
 #[derive(Clone, Debug, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[cfg_attr(feature = "uniffi", derive(uniffi::Enum))]
@@ -71,6 +105,22 @@ pub enum Passphrase {
     KeyFile {
         /// The file's path.
         path: String,
+    },
+    /// From a credential that systemd hands to the service (`LoadCredential=`, `LoadCredentialEncrypted=`).
+    Credential {
+        /// The credential's name: a file in `$CREDENTIALS_DIRECTORY`.
+        name: String,
+    },
+    /// From the keyring of the person who is logged in (Secret Service, Apple's or Windows's own). A random key is made and
+    /// kept there when a vault is created.
+    Keyring {
+        /// The entry's name, best one of its own for each vault, such as the vault's path.
+        name: String,
+    },
+    /// From what a program prints, such as a client of a cloud's secret store; one line end at the end does not count.
+    Command {
+        /// The program and its arguments. It is run without a shell and without input.
+        command: Vec<String>,
     },
 }
 

@@ -13,6 +13,7 @@ mod message;
 mod problem;
 mod sign_in;
 mod token;
+mod vault;
 
 pub use account::{Account, Cloud, EndpointOverrides, Endpoints, Grant, GrantKind, NewAccount};
 pub use bytes::Bytes;
@@ -32,3 +33,4 @@ pub use message::{
 pub use problem::{Problem, ProblemKind, Retry};
 pub use sign_in::{SignInFlow, SignInPrompt};
 pub use token::{RevealedAccessToken, TokenOrigin, TokenState, TokenStatus};
+pub use vault::{VaultFinding, VaultRecord, VaultRecordKind, VaultReport};

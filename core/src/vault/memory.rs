@@ -1,7 +1,7 @@
 //! A vault in this process only: for programs that sign in anew after every start, and for tests.
 //! Nothing is written anywhere; records are wiped when they are replaced and when the vault is dropped.
 
-use super::records::Records;
+use super::records::{Records, is_same};
 use super::{Vault, check_key};
 use crate::error::Result;
 use crate::secret::SecretBytes;
@@ -33,6 +33,21 @@ impl Vault for MemoryVault {
         check_key(key)?;
         self.records().write(key, value.clone());
         Ok(())
+    }
+
+    async fn write_if(
+        &self,
+        key: &str,
+        old: Option<&SecretBytes>,
+        value: &SecretBytes,
+    ) -> Result<bool> {
+        check_key(key)?;
+        let mut records = self.records();
+        let is_still = is_same(records.read(key).as_ref(), old);
+        if is_still {
+            records.write(key, value.clone());
+        }
+        Ok(is_still)
     }
 
     async fn remove(&self, key: &str) -> Result<bool> {

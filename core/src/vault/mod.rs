@@ -1,25 +1,35 @@
 //! Where secrets rest: records by key, in memory or in an encrypted file.
 //! A vault stores and returns octets; what they mean is `account`'s and `token`'s business.
 
+mod command;
 #[cfg(test)]
 mod contract;
 mod file;
+mod fixed;
+mod header;
+mod key;
+mod keyring;
 mod memory;
 mod passphrase;
 mod permission;
 mod records;
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+mod rows;
 
 use crate::error::{Error, Result};
-use crate::host::Random;
-use crate::model::{ProblemKind, VaultSettings};
+use crate::host::{Clock, Environment, Network, Random};
+use crate::model::{Passphrase, ProblemKind, VaultFinding, VaultSettings};
 use crate::secret::SecretBytes;
 use async_trait::async_trait;
+use command::CommandVault;
 use file::EncryptedFile;
 #[cfg(feature = "fuzzing")]
 pub(crate) use file::survive_any_file;
+pub(crate) use fixed::FixedVault;
 pub(crate) use memory::MemoryVault;
 use std::fmt::{self, Debug};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// A store of secret records.
 ///
@@ -44,17 +54,68 @@ pub trait Vault: Send + Sync + Debug {
     /// The keys that start with a prefix, sorted by octet. The empty prefix gives them all. Errors: `Storage`, `Config`.
     async fn keys(&self, prefix: &str) -> Result<Vec<String>>;
 
+    /// Writes a record only if it still is what `old` says, and tells whether it was. Durable, and safe to drop, like
+    /// `write`. Default: reads, compares and writes, with nothing that keeps others out in between.
+    /// Errors: `Storage`, `Config`, `Misuse`.
+    async fn write_if(
+        &self,
+        key: &str,
+        old: Option<&SecretBytes>,
+        value: &SecretBytes,
+    ) -> Result<bool> {
+        let is_still = records::is_same(self.read(key).await?.as_ref(), old);
+        if is_still {
+            self.write(key, value).await?;
+        }
+        Ok(is_still)
+    }
+
     /// Tries to become the one who renews what `name` stands for, among all processes that share this vault; `None`
     /// while somebody else is. Default: whoever asks may, so that every process renews for itself. Errors: `Storage`.
     async fn try_lock(&self, name: &str) -> Result<Option<VaultLock>> {
         let _ = name;
         Ok(Some(VaultLock::free()))
     }
+
+    /// When a record was written last, in milliseconds since 1970-01-01T00:00:00Z, where the vault knows. Default: it does
+    /// not. Errors: `Storage`, `Config`, `Misuse`.
+    async fn written_at(&self, key: &str) -> Result<Option<i64>> {
+        let _ = key;
+        Ok(None)
+    }
+
+    /// Seals everything with a new key, made from another passphrase or a new one of the same source. Other processes
+    /// notice, and ask their source again. Default: there is no key of ours (`Misuse`).
+    /// Errors: `Storage`, `Config`, `Unavailable`, `Misuse`.
+    async fn rotate(&self, passphrase: &Passphrase) -> Result<()> {
+        let _ = passphrase;
+        Err(no_key_of_ours(&self.name()))
+    }
+
+    /// Looks for what is wrong around the records: permissions, locks, leftovers. Default: nothing is.
+    /// Errors: `Storage`, `Config`.
+    async fn check(&self) -> Result<Vec<VaultFinding>> {
+        Ok(Vec::new())
+    }
 }
 
-/// Held until it is dropped, or until the process has ended, however it ended.
+/// The machine's services that vaults work with.
+#[derive(Clone, Debug)]
+pub(crate) struct Host {
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) random: Arc<dyn Random>,
+    pub(crate) environment: Arc<dyn Environment>,
+    #[cfg_attr(
+        not(feature = "postgres"),
+        expect(dead_code, reason = "only a database is reached over the network")
+    )]
+    pub(crate) network: Arc<dyn Network>,
+}
+
+/// Held until it is dropped, until the process has ended, however it ended, or until what guards it is gone.
 pub struct VaultLock {
     _held: Box<dyn Send + Sync>,
+    lost: Arc<AtomicBool>,
 }
 
 impl VaultLock {
@@ -65,9 +126,20 @@ impl VaultLock {
 
     /// A lock that is held as long as this lives.
     pub fn holding(held: impl Send + Sync + 'static) -> Self {
+        Self::holding_until(held, Arc::default())
+    }
+
+    /// A lock that is held as long as this lives and `lost` is false: a database may lose its clients.
+    pub fn holding_until(held: impl Send + Sync + 'static, lost: Arc<AtomicBool>) -> Self {
         Self {
             _held: Box::new(held),
+            lost,
         }
+    }
+
+    /// Whether it still keeps the others out, as far as is known here.
+    pub fn is_held(&self) -> bool {
+        !self.lost.load(Ordering::SeqCst)
     }
 }
 
@@ -77,23 +149,55 @@ impl Debug for VaultLock {
     }
 }
 
-/// Opens the vault of the settings; a file that does not exist is created.
+/// Opens the vault of the settings; a file or a table that does not exist is created.
 ///
 /// Errors: `Config` for what the settings must correct (passphrase, path), `Storage` for what must be repaired
-/// (permissions, damage, disk). A file that cannot be opened is never written to.
-pub(crate) async fn open(
-    settings: &VaultSettings,
-    random: Arc<dyn Random>,
-) -> Result<Arc<dyn Vault>> {
+/// (permissions, damage, disk), `Unavailable` for what does not answer. What cannot be opened is never written to.
+pub(crate) async fn open(settings: &VaultSettings, host: &Host) -> Result<Arc<dyn Vault>> {
     match settings {
         VaultSettings::Memory => Ok(Arc::new(MemoryVault::default())),
         VaultSettings::File { path, passphrase } => {
-            let passphrase = passphrase::resolve(passphrase).await?;
-            Ok(Arc::new(
-                EncryptedFile::open(path, passphrase, random).await?,
-            ))
+            let file = EncryptedFile::open(path, passphrase, host).await?;
+            Ok(Arc::new(file))
         }
+        #[cfg(feature = "sqlite")]
+        VaultSettings::Sqlite { path, passphrase } => rows::sqlite(path, passphrase, host).await,
+        #[cfg(feature = "postgres")]
+        VaultSettings::Postgres {
+            url,
+            password,
+            ca_pem,
+            passphrase,
+        } => rows::postgres(url, password.as_ref(), ca_pem.as_deref(), passphrase, host).await,
+        #[cfg(not(feature = "sqlite"))]
+        VaultSettings::Sqlite { .. } => Err(not_built("SQLite", "sqlite")),
+        #[cfg(not(feature = "postgres"))]
+        VaultSettings::Postgres { .. } => Err(not_built("PostgreSQL", "postgres")),
+        VaultSettings::Command { command } => {
+            Ok(Arc::new(CommandVault::open(command, host).await?))
+        }
+        // What is in it, `account` reads.
+        VaultSettings::Environment { .. } => Ok(Arc::new(MemoryVault::default())),
     }
+}
+
+#[cfg(not(all(feature = "sqlite", feature = "postgres", feature = "keyring")))]
+fn not_built(what: &str, feature: &str) -> Error {
+    Error::new(
+        ProblemKind::Config,
+        "vault-not-built",
+        format!("this build of Mailbearer has no {what}"),
+        format!("build it with the feature {feature}, or use another vault"),
+    )
+}
+
+fn no_key_of_ours(vault: &str) -> Error {
+    Error::new(
+        ProblemKind::Misuse,
+        "vault-without-key",
+        format!("this vault is not sealed with a key of Mailbearer's: {vault}"),
+        "change the key where the vault is kept, or move the accounts to a vault with a passphrase",
+    )
 }
 
 fn check_key(key: &str) -> Result<()> {
@@ -119,11 +223,21 @@ const KEY_MAX_CHARACTERS: usize = 200;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::host::SystemRandom;
-    use crate::model::Passphrase;
+    use crate::host::{SystemClock, SystemEnvironment, SystemNetwork, SystemRandom};
+
+    impl Default for Host {
+        fn default() -> Self {
+            Self {
+                clock: Arc::new(SystemClock::default()),
+                random: Arc::new(SystemRandom),
+                environment: Arc::new(SystemEnvironment),
+                network: Arc::new(SystemNetwork::default()),
+            }
+        }
+    }
 
     async fn open(settings: VaultSettings) -> Result<Arc<dyn Vault>> {
-        super::open(&settings, Arc::new(SystemRandom)).await
+        super::open(&settings, &Host::default()).await
     }
 
     #[tokio::test]

@@ -1,23 +1,172 @@
-//! Where a passphrase comes from: the program, the environment, a descriptor, or a file.
+//! Where a passphrase comes from: the program, the environment, a descriptor, a file, a keyring or a command.
 //! Errors name the source and never the value. How strong a passphrase is, nobody judges here.
 
+use super::header::Header;
+use super::key::DerivedKey;
 use super::permission::{Exposure, check_handed_over};
+use super::{Host, keyring};
 use crate::error::{Error, Result};
+use crate::host::{ProgramFailure, run_program, within};
 use crate::model::{Passphrase, ProblemKind};
 use crate::secret::SecretBytes;
 use std::fs::File;
 use std::io::{self, Read as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
 use zeroize::Zeroizing;
 
-/// Fetches the passphrase. Octets count as they are; of a descriptor and a file, one line end at the end does not.
+/// A source, and the passphrases it gave last. Usually there is one; while a key in a keyring is changed, there are two.
+/// Cheap to clone; all clones know the same.
+#[derive(Clone, Debug)]
+pub(super) struct Passphrases {
+    host: Host,
+    known: Arc<Mutex<Known>>,
+}
+
+#[derive(Clone, Debug)]
+struct Known {
+    source: Passphrase,
+    given: Vec<SecretBytes>,
+}
+
+impl Passphrases {
+    /// Asks the source. Errors: `Config`, `Unavailable`. Waits for as long as a pipe's writer does.
+    pub(super) async fn of(source: &Passphrase, host: &Host) -> Result<Self> {
+        let given = fetch(source, host).await?;
+        Ok(Self::new(source, host, given))
+    }
+
+    /// Asks the source for the passphrase of a vault that is being made: a keyring may have to make it first.
+    pub(super) async fn of_new_vault(source: &Passphrase, host: &Host) -> Result<Self> {
+        let given = fetch_or_make(source, host).await?;
+        Ok(Self::new(source, host, given))
+    }
+
+    /// Asks the source for another passphrase than a vault has now: a keyring makes one, and keeps the old one beside it
+    /// until [`Passphrases::settle`].
+    pub(super) async fn of_new_key(source: &Passphrase, host: &Host) -> Result<Self> {
+        let given = match source {
+            Passphrase::Keyring { name } => keyring::begin_change(name, host).await?,
+            other => fetch(other, host).await?,
+        };
+        Ok(Self::new(source, host, given))
+    }
+
+    /// The vault's key has been changed to the newest: the old one is forgotten.
+    pub(super) async fn settle(&self) -> Result<()> {
+        let source = self.known().source.clone();
+        match source {
+            Passphrase::Keyring { name } => {
+                keyring::finish_change(&name, self.newest(), &self.host).await
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn new(source: &Passphrase, host: &Host, given: Vec<SecretBytes>) -> Self {
+        let source = source.clone();
+        Self {
+            host: host.clone(),
+            known: Arc::new(Mutex::new(Known { source, given })),
+        }
+    }
+
+    /// The passphrase for what is sealed from now on.
+    pub(super) fn newest(&self) -> SecretBytes {
+        self.known().given.first().cloned().unwrap_or_default()
+    }
+
+    /// The key of a vault, from whichever passphrase opens it; `None` when none does.
+    /// Blocks, for as long as Argon2id takes. Errors: `Storage`.
+    pub(super) fn key_of(&self, header: &Header) -> Result<Option<Arc<DerivedKey>>> {
+        let given = self.known().given.clone();
+        for passphrase in given {
+            let key = DerivedKey::derive(&passphrase, &header.key_source)?;
+            // Both stand in the vault or follow from the passphrase: the comparison's time gives nothing away.
+            if key.check == header.key_check {
+                return Ok(Some(Arc::new(key)));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Asks the source again after the vault's key has been changed by somebody else, until it gives something new or a
+    /// moment has passed; tells whether it did. Errors as in [`Passphrases::of`].
+    pub(super) async fn fetch_anew(&self) -> Result<bool> {
+        let known = self.known().clone();
+        if matches!(
+            known.source,
+            Passphrase::Text { .. } | Passphrase::FileDescriptor { .. }
+        ) {
+            return Ok(false);
+        }
+        for _ in 0..ANEW_ATTEMPTS {
+            let given = fetch(&known.source, &self.host).await?;
+            // Exposed to be compared; both are ours.
+            let is_same =
+                |(one, other): (&SecretBytes, &SecretBytes)| one.expose() == other.expose();
+            let same = given.len() == known.given.len();
+            if !same || !given.iter().zip(&known.given).all(is_same) {
+                self.known().given = given;
+                return Ok(true);
+            }
+            self.host.clock.sleep(ANEW_PAUSE).await;
+        }
+        Ok(false)
+    }
+
+    /// Takes another source from now on, after the vault's key has been changed by us.
+    pub(super) fn become_another(&self, other: &Self) {
+        let other = other.known().clone();
+        *self.known() = other;
+    }
+
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(|e| e.into_inner())
+    }
+}
+
+/// Whoever changes a vault's key puts the new passphrase in its place a moment later.
+const ANEW_ATTEMPTS: u32 = 20;
+const ANEW_PAUSE: Duration = Duration::from_millis(100);
+
+/// Fetches one secret, such as the password of a database. Octets count as they are; of a descriptor, a file and a
+/// program, one line end at the end does not.
 ///
-/// Errors: `Config`. Waits for as long as a pipe's writer does.
-pub(super) async fn resolve(passphrase: &Passphrase) -> Result<SecretBytes> {
-    let passphrase = passphrase.clone();
-    tokio::task::spawn_blocking(move || resolve_blocking(&passphrase))
-        .await
-        .unwrap_or_else(|stopped| Err(unreadable("the passphrase", io::Error::other(stopped))))
+/// Errors: `Config`, `Unavailable`. Waits for as long as a pipe's writer does.
+#[cfg(any(feature = "postgres", test))]
+pub(super) fn resolve<'a>(
+    passphrase: &'a Passphrase,
+    host: &'a Host,
+) -> std::pin::Pin<Box<dyn Future<Output = Result<SecretBytes>> + Send + 'a>> {
+    // Boxed, for the compiler cannot see otherwise that it may go from thread to thread.
+    Box::pin(async move {
+        let given = fetch(passphrase, host).await?;
+        Ok(given.into_iter().next().unwrap_or_default())
+    })
+}
+
+async fn fetch(passphrase: &Passphrase, host: &Host) -> Result<Vec<SecretBytes>> {
+    match passphrase {
+        Passphrase::Keyring { name } => keyring::fetch(name, host).await,
+        Passphrase::Command { command } => Ok(vec![from_command(command, host).await?]),
+        _ => {
+            let passphrase = passphrase.clone();
+            let given = tokio::task::spawn_blocking(move || resolve_blocking(&passphrase)).await;
+            let given = given.unwrap_or_else(|stopped| {
+                Err(unreadable("the passphrase", io::Error::other(stopped)))
+            });
+            Ok(vec![given?])
+        }
+    }
+}
+
+async fn fetch_or_make(passphrase: &Passphrase, host: &Host) -> Result<Vec<SecretBytes>> {
+    match passphrase {
+        Passphrase::Keyring { name } => keyring::fetch_or_make(name, host).await,
+        other => fetch(other, host).await,
+    }
 }
 
 fn resolve_blocking(passphrase: &Passphrase) -> Result<SecretBytes> {
@@ -31,17 +180,89 @@ fn resolve_blocking(passphrase: &Passphrase) -> Result<SecretBytes> {
             read_passphrase(file).map_err(|error| unreadable(&source, error))?
         }
         Passphrase::KeyFile { path } => from_key_file(Path::new(path), &source)?,
+        Passphrase::Credential { name } => from_key_file(&credential(name)?, &source)?,
+        Passphrase::Keyring { .. } | Passphrase::Command { .. } => SecretBytes::default(),
     };
     check_size(octets, &source)
 }
 
-fn source_name(passphrase: &Passphrase) -> String {
+pub(super) fn source_name(passphrase: &Passphrase) -> String {
     match passphrase {
         Passphrase::Text { .. } => "the passphrase that the program gave".to_owned(),
         Passphrase::Environment { variable } => format!("environment variable {variable}"),
         Passphrase::FileDescriptor { descriptor } => format!("file descriptor {descriptor}"),
         Passphrase::KeyFile { path } => format!("key file {path}"),
+        Passphrase::Credential { name } => format!("systemd credential {name}"),
+        Passphrase::Keyring { name } => format!("keyring entry {name}"),
+        Passphrase::Command { command } => {
+            let program = command.first().map_or("", String::as_str);
+            format!("command {program}")
+        }
     }
+}
+
+/// Runs the command. Its own words are nobody's: they may hold the secret.
+async fn from_command(command: &[String], host: &Host) -> Result<SecretBytes> {
+    let source = source_name(&Passphrase::Command {
+        command: command.to_vec(),
+    });
+    let failed = |text: String| {
+        Error::new(
+            ProblemKind::Config,
+            "vault-passphrase-command-failed",
+            format!("{text}: {source}"),
+            "run the same command in a terminal as this process's user: it says there what it lacks",
+        )
+    };
+    let running = run_program(command, None, MAX_BYTES + LINE_END_MAX_BYTES);
+    let printed = within(&*host.clock, COMMAND_LIMIT, running).await;
+    let Some(printed) = printed else {
+        let limit = COMMAND_LIMIT.as_secs();
+        return Err(failed(format!(
+            "the passphrase's command has not ended within {limit} s"
+        )));
+    };
+    let printed = printed.map_err(|failure| match failure {
+        ProgramFailure::NotStarted(error) => {
+            failed("the passphrase's command cannot be started".to_owned()).with_source(error)
+        }
+        ProgramFailure::Failed(reason) => {
+            failed(format!("the passphrase's command failed, {reason}"))
+        }
+    })?;
+    // Exposed to be cut.
+    check_size(without_line_end(printed.expose()), &source)
+}
+
+/// Longer than any cloud takes, shorter than a person waits.
+const COMMAND_LIMIT: Duration = Duration::from_secs(30);
+
+/// The file of a credential, where systemd says (systemd.exec(5), "CREDENTIALS").
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a passphrase may come from the environment, and nothing else does"
+)]
+fn credential(name: &str) -> Result<PathBuf> {
+    let is_name = !name.is_empty() && !name.contains(['/', '\\', '\0']) && !name.starts_with('.');
+    if !is_name {
+        return Err(Error::new(
+            ProblemKind::Config,
+            "vault-passphrase-unreadable",
+            format!("not the name of a systemd credential: {name:?}"),
+            "give the credential's name as in LoadCredential=, without a path",
+        ));
+    }
+    let folder = std::env::var("CREDENTIALS_DIRECTORY").map_err(|_| {
+        Error::new(
+            ProblemKind::Config,
+            "vault-passphrase-missing",
+            format!(
+                "systemd has handed no credentials to this process (CREDENTIALS_DIRECTORY is not set): {name}"
+            ),
+            format!("add LoadCredential={name}:FILE to the unit, or name another source of the passphrase"),
+        )
+    })?;
+    Ok(Path::new(&folder).join(name))
 }
 
 #[expect(
@@ -97,9 +318,13 @@ fn read_passphrase(file: File) -> io::Result<SecretBytes> {
     let mut octets = Zeroizing::new(Vec::with_capacity(MAX_BYTES * 2));
     let limit = u64::try_from(MAX_BYTES + LINE_END_MAX_BYTES + 1).unwrap_or(u64::MAX);
     file.take(limit).read_to_end(&mut octets)?;
-    let content = octets.strip_suffix(b"\n").unwrap_or(&octets);
+    Ok(without_line_end(&octets))
+}
+
+fn without_line_end(octets: &[u8]) -> SecretBytes {
+    let content = octets.strip_suffix(b"\n").unwrap_or(octets);
     let content = content.strip_suffix(b"\r").unwrap_or(content);
-    Ok(content.to_vec().into())
+    content.to_vec().into()
 }
 
 fn check_size(octets: SecretBytes, source: &str) -> Result<SecretBytes> {
@@ -191,7 +416,9 @@ mod tests {
 
     #[tokio::test]
     async fn takes_a_text_as_it_is() {
-        let resolved = resolve(&text(" hunter2\n")).await.unwrap();
+        let resolved = resolve(&text(" hunter2\n"), &Host::default())
+            .await
+            .unwrap();
         assert_eq!(resolved.expose(), b" hunter2\n");
         expect_error(&text(""), "vault-passphrase-empty");
         expect_error(&text(&"hunter".repeat(800)), "vault-passphrase-too-long");

@@ -25,7 +25,9 @@ pub(super) enum Exposure {
 }
 
 #[cfg(unix)]
-pub(super) use unix::{check_handed_over, check_private, create_folder, opening, sync_folder};
+pub(super) use unix::{
+    check_folder, check_handed_over, check_private, create_folder, opening, sync_folder, user,
+};
 
 #[cfg(unix)]
 mod unix {
@@ -67,6 +69,22 @@ mod unix {
         }
     }
 
+    /// Refuses a folder where others than this user and root may replace files. In one with the sticky bit they may not.
+    pub(in crate::vault) fn check_folder(metadata: &Metadata) -> Result<(), Exposure> {
+        let (mode, uid) = (metadata.mode() & 0o7777, metadata.uid());
+        let keeps_others_off = mode & 0o022 == 0 || mode & 0o1000 != 0;
+        match uid == geteuid().as_raw() || uid == 0 {
+            false => Err(Exposure::Owner { uid }),
+            true if keeps_others_off => Ok(()),
+            true => Err(Exposure::Mode { mode }),
+        }
+    }
+
+    /// This process's user.
+    pub(in crate::vault) fn user() -> u32 {
+        geteuid().as_raw()
+    }
+
     /// Creates one folder, for its owner only.
     pub(in crate::vault) fn create_folder(folder: &Path) -> io::Result<()> {
         DirBuilder::new().mode(0o700).create(folder)
@@ -79,7 +97,9 @@ mod unix {
 }
 
 #[cfg(not(unix))]
-pub(super) use elsewhere::{check_handed_over, check_private, create_folder, opening, sync_folder};
+pub(super) use elsewhere::{
+    check_folder, check_handed_over, check_private, create_folder, opening, sync_folder, user,
+};
 
 #[cfg(not(unix))]
 mod elsewhere {
@@ -97,8 +117,17 @@ mod elsewhere {
         Ok(())
     }
 
+    pub(in crate::vault) fn check_folder(_: &Metadata) -> Result<(), Exposure> {
+        Ok(())
+    }
+
     pub(in crate::vault) fn create_folder(folder: &Path) -> io::Result<()> {
         std::fs::create_dir(folder)
+    }
+
+    /// The temporary folder is each user's own here.
+    pub(in crate::vault) fn user() -> u32 {
+        0
     }
 
     /// A folder cannot be opened as a file here; the file system orders its names itself.

@@ -79,6 +79,16 @@ pub(super) fn all() -> Vec<Suite> {
             run: processes,
         },
         Suite {
+            name: "vaults",
+            needs: &[
+                Need::Debian("postgresql"),
+                Need::Debian("gnome-keyring"),
+                Need::Debian("dbus"),
+                Need::Debian("dbus-x11"),
+            ],
+            run: vaults,
+        },
+        Suite {
             name: "fuzz",
             needs: &[Need::Debian("g++")],
             run: fuzz,
@@ -262,6 +272,37 @@ fn processes(_: &Shell) -> Result<Counts> {
         "hundred",
     ]))
 }
+
+/// The vaults against a real PostgreSQL, and a real keyring in a session of its own.
+fn vaults(_: &Shell) -> Result<Counts> {
+    let mut command = Command::new("dbus-run-session");
+    command
+        .current_dir(root())
+        .args(["--", "sh", "-c", KEYRING, "sh"]);
+    run_counted(command.args([
+        "cargo",
+        "test",
+        "--quiet",
+        "--package",
+        "mailbearer",
+        "--features",
+        "vaults",
+        "--lib",
+        "--test",
+        "hosts",
+        "--",
+        "--ignored",
+        "--skip",
+        "another",
+        "--skip",
+        "measures",
+    ]))
+}
+
+/// The keyring keeps its files in a folder of its own, and is unlocked with a password from its standard input.
+const KEYRING: &str = "home=$(mktemp -d); trap 'rm -rf \"$home\"' EXIT; \
+    printf test | XDG_DATA_HOME=$home XDG_RUNTIME_DIR=$home gnome-keyring-daemon --unlock --components=secrets >/dev/null; \
+    MAILBEARER_TEST_KEYRING=1 \"$@\"";
 
 /// A short run of every fuzz target. It needs no nightly compiler: libFuzzer's instrumentation is LLVM's own.
 fn fuzz(shell: &Shell) -> Result<Counts> {

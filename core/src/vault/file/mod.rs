@@ -1,8 +1,6 @@
 //! A vault in one encrypted file that several processes may share: Argon2id, XChaCha20-Poly1305, atomic replacement.
 //! No server, no keyring, and no protection from whoever has both the file and the passphrase.
 
-mod header;
-mod key;
 mod payload;
 mod place;
 mod problem;
@@ -10,15 +8,16 @@ mod seal;
 #[cfg(test)]
 mod tests;
 
-use super::records::Records;
-use super::{Vault, VaultLock, check_key};
-use crate::error::Result;
-use crate::host::Random;
+use super::header::{Flaw, HEADER_BYTES, Header};
+use super::key::{DerivedKey, KeyCost};
+use super::passphrase::Passphrases;
+use super::records::{Records, is_same};
+use super::{Host, Vault, VaultLock, check_key};
+use crate::error::{Error, Result};
+use crate::model::{Passphrase, VaultFinding};
 use crate::secret::SecretBytes;
 use async_trait::async_trait;
-use header::{Flaw, HEADER_BYTES, Header};
-use key::{DerivedKey, KeyCost, KeySource, SALT_BYTES};
-use place::Place;
+pub(super) use place::Place;
 use ring::digest::{SHA256, digest};
 #[cfg(feature = "fuzzing")]
 pub(crate) use seal::survive_any_file;
@@ -41,9 +40,9 @@ pub(super) struct EncryptedFile {
 
 struct Inner {
     place: Place,
-    /// Kept because another process may create the file anew with another salt, which needs another key.
-    passphrase: SecretBytes,
-    random: Arc<dyn Random>,
+    /// Kept because another process may create the file anew with another salt, or change its key.
+    passphrases: Passphrases,
+    host: Host,
     new_file_cost: KeyCost,
     /// What has been read, to be used again while the file's header says that it is current.
     known: Mutex<Option<Known>>,
@@ -57,54 +56,121 @@ struct Known {
 }
 
 impl EncryptedFile {
-    /// Opens the file, or creates it with no records. Errors: `Config`, `Storage`.
-    pub(super) async fn open(
-        path: &str,
-        passphrase: SecretBytes,
-        random: Arc<dyn Random>,
-    ) -> Result<Self> {
-        Self::open_at_cost(path, passphrase, random, KeyCost::NEW_FILE).await
+    /// Opens the file, or creates it with no records. Errors: `Config`, `Unavailable`, `Storage`.
+    pub(super) async fn open(path: &str, passphrase: &Passphrase, host: &Host) -> Result<Self> {
+        Self::open_at_cost(path, passphrase, host, KeyCost::NEW_VAULT).await
     }
 
     async fn open_at_cost(
         path: &str,
-        passphrase: SecretBytes,
-        random: Arc<dyn Random>,
+        passphrase: &Passphrase,
+        host: &Host,
         new_file_cost: KeyCost,
     ) -> Result<Self> {
-        let inner = Arc::new(Inner {
-            place: Place::new(path)?,
-            passphrase,
-            random,
-            new_file_cost,
-            known: Mutex::default(),
-        });
-        let opening = inner.clone();
-        off_thread(move || opening.open_or_create()).await?;
-        let turn = Arc::default();
-        Ok(Self { inner, turn })
+        let place = Place::new(path)?;
+        let vault = |passphrases| Self {
+            inner: Arc::new(Inner {
+                place: place.clone(),
+                passphrases,
+                host: host.clone(),
+                new_file_cost,
+                known: Mutex::default(),
+            }),
+            turn: Arc::default(),
+        };
+        // A file that is there needs no lock to be read, so it can be opened where nothing may be written.
+        if exists(&place).await? {
+            let vault = vault(Passphrases::of(passphrase, host).await?);
+            vault.look_once(Arc::new(|_: &Records| ())).await?;
+            return Ok(vault);
+        }
+        let lock = lock_for_creation(&place).await?;
+        // Another process may have been quicker.
+        if exists(&place).await? {
+            let vault = vault(Passphrases::of(passphrase, host).await?);
+            vault.look_once(Arc::new(|_: &Records| ())).await?;
+            return Ok(vault);
+        }
+        let vault = vault(Passphrases::of_new_vault(passphrase, host).await?);
+        let inner = vault.inner.clone();
+        off_thread(move || {
+            let _lock = lock;
+            inner.create()
+        })
+        .await?;
+        Ok(vault)
     }
 
+    /// Answers a question; when another process has changed the key, with the new one.
     async fn look<T: Send + 'static>(
         &self,
-        question: impl FnOnce(&Records) -> T + Send + 'static,
+        question: impl Fn(&Records) -> T + Send + Sync + 'static,
     ) -> Result<T> {
-        let inner = self.inner.clone();
-        off_thread(move || inner.look(question)).await
+        let question = Arc::new(question);
+        match self.look_once(question.clone()).await {
+            Err(error) if self.has_new_key(&error).await? => self.look_once(question).await,
+            done => done,
+        }
     }
 
+    async fn look_once<T: Send + 'static>(
+        &self,
+        question: Arc<impl Fn(&Records) -> T + Send + Sync + 'static>,
+    ) -> Result<T> {
+        let inner = self.inner.clone();
+        off_thread(move || inner.look(&*question)).await
+    }
+
+    /// Changes the records; when another process has changed the key, with the new one.
     async fn change(
         &self,
-        edit: impl FnOnce(&mut Records) -> bool + Send + 'static,
+        edit: impl Fn(&mut Records) -> bool + Send + Sync + 'static,
+    ) -> Result<bool> {
+        let edit = Arc::new(edit);
+        match self.change_once(edit.clone()).await {
+            Err(error) if self.has_new_key(&error).await? => self.change_once(edit).await,
+            done => done,
+        }
+    }
+
+    async fn change_once(
+        &self,
+        edit: Arc<impl Fn(&mut Records) -> bool + Send + Sync + 'static>,
     ) -> Result<bool> {
         let turn = self.turn.clone().lock_owned().await;
         let inner = self.inner.clone();
         off_thread(move || {
             let _turn = turn;
-            inner.change(edit)
+            inner.change(&*edit)
         })
         .await
     }
+
+    /// Whether the source of the passphrase gives another one since the vault's key was changed. An error when it does
+    /// not.
+    async fn has_new_key(&self, error: &Error) -> Result<bool> {
+        if error.code() != problem::WRONG_PASSPHRASE {
+            return Ok(false);
+        }
+        match self.inner.passphrases.fetch_anew().await? {
+            true => Ok(true),
+            false => Err(problem::key_changed(self.inner.place.path())),
+        }
+    }
+}
+
+async fn exists(place: &Place) -> Result<bool> {
+    let place = place.clone();
+    off_thread(move || Ok(place.open()?.is_some())).await
+}
+
+async fn lock_for_creation(place: &Place) -> Result<File> {
+    let place = place.clone();
+    off_thread(move || {
+        place.create_folder()?;
+        place.lock()
+    })
+    .await
 }
 
 #[async_trait]
@@ -123,11 +189,29 @@ impl Vault for EncryptedFile {
         check_key(key)?;
         let (key, value) = (key.to_owned(), value.clone());
         self.change(move |records| {
-            records.write(&key, value);
+            records.write(&key, value.clone());
             true
         })
         .await?;
         Ok(())
+    }
+
+    async fn write_if(
+        &self,
+        key: &str,
+        old: Option<&SecretBytes>,
+        value: &SecretBytes,
+    ) -> Result<bool> {
+        check_key(key)?;
+        let (key, old, value) = (key.to_owned(), old.cloned(), value.clone());
+        self.change(move |records| {
+            let is_still = is_same(records.read(&key).as_ref(), old.as_ref());
+            if is_still {
+                records.write(&key, value.clone());
+            }
+            is_still
+        })
+        .await
     }
 
     async fn remove(&self, key: &str) -> Result<bool> {
@@ -147,10 +231,31 @@ impl Vault for EncryptedFile {
         let locked = off_thread(move || inner.place.try_lock(shard)).await?;
         Ok(locked.map(VaultLock::holding))
     }
+
+    async fn rotate(&self, passphrase: &Passphrase) -> Result<()> {
+        let new = Passphrases::of_new_key(passphrase, &self.inner.host).await?;
+        // With the current key, whoever changed it last.
+        self.look(|_| ()).await?;
+        let turn = self.turn.clone().lock_owned().await;
+        let inner = self.inner.clone();
+        let new = off_thread(move || {
+            let _turn = turn;
+            inner.rotate(&new)?;
+            Ok(new)
+        })
+        .await?;
+        new.settle().await
+    }
+
+    async fn check(&self) -> Result<Vec<VaultFinding>> {
+        self.look(|_| ()).await?;
+        let inner = self.inner.clone();
+        off_thread(move || inner.place.check()).await
+    }
 }
 
 /// Which of [`RENEWAL_LOCKS`] locks a name has: the same in every process and version.
-fn shard_of(name: &str) -> u8 {
+pub(super) fn shard_of(name: &str) -> u8 {
     let digest = digest(&SHA256, name.as_bytes());
     digest.as_ref().first().copied().unwrap_or_default() % RENEWAL_LOCKS
 }
@@ -159,28 +264,25 @@ fn shard_of(name: &str) -> u8 {
 const RENEWAL_LOCKS: u8 = 64;
 
 impl Inner {
-    fn open_or_create(&self) -> Result<()> {
-        // A file that is there needs no lock to be read, so it can be opened where nothing may be written.
-        if self.place.open()?.is_some() {
-            return self.look(|_| ());
-        }
-        self.place.create_folder()?;
+    /// The caller holds the lock, and there is no file.
+    fn create(&self) -> Result<()> {
+        let passphrase = self.passphrases.newest();
+        let key = DerivedKey::new(&passphrase, self.new_file_cost, &*self.host.random)?;
+        self.replace(Arc::new(key), Records::default())
+    }
+
+    /// Seals everything with the key of other passphrases, and goes on with them.
+    fn rotate(&self, new: &Passphrases) -> Result<()> {
         let _lock = self.place.lock()?;
-        // Another process may have been quicker.
-        if self.place.open()?.is_some() {
-            return self.look(|_| ());
-        }
-        let mut salt = [0; SALT_BYTES];
-        self.random.fill(&mut salt)?;
-        let key = self.derive(&KeySource {
-            cost: self.new_file_cost,
-            salt,
-        })?;
-        self.replace(key, Records::default())
+        let (_, records) = self.read_current()?;
+        let key = DerivedKey::new(&new.newest(), self.new_file_cost, &*self.host.random)?;
+        self.replace(Arc::new(key), records)?;
+        self.passphrases.become_another(new);
+        Ok(())
     }
 
     /// Answers a question about the records as they are now.
-    fn look<T>(&self, question: impl FnOnce(&Records) -> T) -> Result<T> {
+    fn look<T>(&self, question: impl Fn(&Records) -> T) -> Result<T> {
         let mut known = self.known();
         let mut file = self.existing()?;
         let header = self.read_header(&mut file)?;
@@ -201,13 +303,9 @@ impl Inner {
     }
 
     /// Changes the records, and writes them if `edit` says so. What it said is returned.
-    fn change(&self, edit: impl FnOnce(&mut Records) -> bool) -> Result<bool> {
+    fn change(&self, edit: impl Fn(&mut Records) -> bool) -> Result<bool> {
         let _lock = self.place.lock()?;
-        // Read whole, however well it is known: a file that has been damaged must not be replaced.
-        let mut file = self.existing()?;
-        let header = self.read_header(&mut file)?;
-        let known_key = self.known().as_ref().map(|known| known.key.clone());
-        let (key, mut records) = self.read_on(file, header, known_key)?;
+        let (key, mut records) = self.read_current()?;
         let changed = edit(&mut records);
         if changed {
             self.replace(key, records)?;
@@ -215,8 +313,16 @@ impl Inner {
         Ok(changed)
     }
 
+    /// Reads the file whole, however well it is known: one that has been damaged must not be replaced.
+    fn read_current(&self) -> Result<(Arc<DerivedKey>, Records)> {
+        let mut file = self.existing()?;
+        let header = self.read_header(&mut file)?;
+        let known_key = self.known().as_ref().map(|known| known.key.clone());
+        self.read_on(file, header, known_key)
+    }
+
     fn replace(&self, key: Arc<DerivedKey>, records: Records) -> Result<()> {
-        let file = seal::seal(&key, &records, &*self.random)?;
+        let file = seal::seal(&key, &records, &*self.host.random)?;
         self.place.replace(&file)?;
         *self.known() = Some(Known {
             key,
@@ -248,7 +354,10 @@ impl Inner {
         self.read_up_to(seal::FILE_MAX_BYTES, &mut file, &mut octets)?;
         let key = match known_key {
             Some(key) if key.source == header.key_source => key,
-            _ => self.derive(&header.key_source)?,
+            _ => self
+                .passphrases
+                .key_of(&header)?
+                .ok_or_else(|| self.flawed(&Flaw::WrongKey))?,
         };
         let records = seal::unseal(&key, &header, &octets).map_err(|flaw| self.flawed(&flaw))?;
         Ok((key, records))
@@ -262,11 +371,7 @@ impl Inner {
         Ok(())
     }
 
-    fn derive(&self, source: &KeySource) -> Result<Arc<DerivedKey>> {
-        DerivedKey::derive(&self.passphrase, source).map(Arc::new)
-    }
-
-    fn flawed(&self, flaw: &Flaw) -> crate::error::Error {
+    fn flawed(&self, flaw: &Flaw) -> Error {
         problem::flawed(self.place.path(), flaw)
     }
 
@@ -276,7 +381,7 @@ impl Inner {
 }
 
 /// Runs blocking work where it may block. It goes on to its end even when nobody waits for it any more.
-async fn off_thread<T: Send + 'static>(
+pub(super) async fn off_thread<T: Send + 'static>(
     work: impl FnOnce() -> Result<T> + Send + 'static,
 ) -> Result<T> {
     tokio::task::spawn_blocking(work)

@@ -3,6 +3,7 @@
 
 use super::problem;
 use crate::error::{Error, Result};
+use crate::model::VaultFinding;
 use crate::vault::permission;
 use std::ffi::OsStr;
 use std::fs::{self, File, TryLockError};
@@ -12,7 +13,7 @@ use std::time::Duration;
 
 /// The file's path and those of its companions.
 #[derive(Clone, Debug)]
-pub(super) struct Place {
+pub(in crate::vault) struct Place {
     path: PathBuf,
     folder: PathBuf,
     /// Locked by whoever changes the file. Never removed: a process could wait on a removed one while another locks a
@@ -24,7 +25,7 @@ pub(super) struct Place {
 
 impl Place {
     /// A place that stays the same when the process changes its working directory. Errors: `Config`.
-    pub(super) fn new(path: &str) -> Result<Self> {
+    pub(in crate::vault) fn new(path: &str) -> Result<Self> {
         let given = Path::new(path);
         let path = std::path::absolute(given)
             .map_err(|error| problem::path_invalid(given, "is not a path").with_source(error))?;
@@ -44,19 +45,17 @@ impl Place {
         })
     }
 
-    pub(super) fn path(&self) -> &Path {
+    pub(in crate::vault) fn path(&self) -> &Path {
         &self.path
     }
 
     /// Opens the file if there is one that is a plain file and this user's alone. Errors: `Config`, `Storage`.
-    pub(super) fn open(&self) -> Result<Option<File>> {
-        let unreadable = |error| problem::unreadable(&self.path, error);
+    pub(in crate::vault) fn open(&self) -> Result<Option<File>> {
         // Looked at before it is opened, for a clear error. What happens in between, `opening` guards against.
-        match fs::symlink_metadata(&self.path) {
-            Ok(metadata) => self.check_plain(metadata.file_type())?,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(unreadable(error)),
+        if !self.is_there()? {
+            return Ok(None);
         }
+        let unreadable = |error| problem::unreadable(&self.path, error);
         let file = match permission::opening().read(true).open(&self.path) {
             Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -67,6 +66,21 @@ impl Place {
         permission::check_private(&metadata)
             .map_err(|exposure| problem::exposed(&self.path, &exposure))?;
         Ok(Some(file))
+    }
+
+    /// Whether there is a file that is a plain one and this user's alone, without opening it: a database's file must not be,
+    /// since closing it would give up the locks that the database holds on it (fcntl(2)). Errors: `Config`, `Storage`.
+    pub(in crate::vault) fn is_there(&self) -> Result<bool> {
+        match fs::symlink_metadata(&self.path) {
+            Ok(metadata) => {
+                self.check_plain(metadata.file_type())?;
+                permission::check_private(&metadata)
+                    .map_err(|exposure| problem::exposed(&self.path, &exposure))?;
+                Ok(true)
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+            Err(error) => Err(problem::unreadable(&self.path, error)),
+        }
     }
 
     fn check_plain(&self, kind: fs::FileType) -> Result<()> {
@@ -84,7 +98,7 @@ impl Place {
     }
 
     /// Creates the folder, and those above it, for this user only. Errors: `Storage`.
-    pub(super) fn create_folder(&self) -> Result<()> {
+    pub(in crate::vault) fn create_folder(&self) -> Result<()> {
         let missing = self
             .folder
             .ancestors()
@@ -97,14 +111,23 @@ impl Place {
             .map_err(|error| self.write_failed(error))
     }
 
+    /// Refuses a folder that is not this user's alone, such as one that somebody else made in a place for everybody.
+    /// Errors: `Storage`.
+    pub(in crate::vault) fn check_folder(&self) -> Result<()> {
+        let metadata = fs::symlink_metadata(&self.folder);
+        let metadata = metadata.map_err(|error| problem::unreadable(&self.folder, error))?;
+        permission::check_private(&metadata)
+            .map_err(|exposure| problem::folder_exposed(&self.folder, &exposure))
+    }
+
     /// Waits for the other processes that change the file, and keeps them waiting until the lock is dropped.
     /// Errors: `Storage`.
-    pub(super) fn lock(&self) -> Result<File> {
+    pub(in crate::vault) fn lock(&self) -> Result<File> {
         self.lock_within(LOCK_ATTEMPTS)
     }
 
     /// Takes one of the locks for renewals, if it is free. Never removed, like the other. Errors: `Storage`.
-    pub(super) fn try_lock(&self, shard: u8) -> Result<Option<File>> {
+    pub(in crate::vault) fn try_lock(&self, shard: u8) -> Result<Option<File>> {
         let mut path = self.path.clone().into_os_string();
         path.push(format!(".renewal-{shard}"));
         let path = PathBuf::from(path);
@@ -114,6 +137,27 @@ impl Place {
             Err(TryLockError::WouldBlock) => Ok(None),
             Err(TryLockError::Error(error)) => Err(problem::lock_failed(&path, error)),
         }
+    }
+
+    /// What is wrong around the file, though it can be read. Errors: `Storage`.
+    pub(in crate::vault) fn check(&self) -> Result<Vec<VaultFinding>> {
+        let mut findings = Vec::new();
+        let folder =
+            fs::metadata(&self.folder).map_err(|error| problem::unreadable(&self.folder, error))?;
+        if let Err(exposure) = permission::check_folder(&folder) {
+            findings.push(problem::folder_exposed(&self.folder, &exposure));
+        }
+        match self.lock_within(CHECK_ATTEMPTS) {
+            Err(error) => findings.push(error),
+            // While we hold the lock, nobody writes it.
+            Ok(_lock) if self.next.exists() => findings.push(problem::leftover(&self.next)),
+            Ok(_lock) => {}
+        }
+        let findings = findings.into_iter().map(|error| VaultFinding {
+            record: None,
+            problem: error.into(),
+        });
+        Ok(findings.collect())
     }
 
     fn open_lock(&self, path: &Path) -> Result<File> {
@@ -141,7 +185,7 @@ impl Place {
 
     /// Replaces the file, or creates it, so that any moment's crash leaves the old state or the new one.
     /// The caller holds the lock, and has opened the old state. Errors: `Storage`.
-    pub(super) fn replace(&self, octets: &[u8]) -> Result<()> {
+    pub(in crate::vault) fn replace(&self, octets: &[u8]) -> Result<()> {
         self.write_next(octets)
             .and_then(|()| fs::rename(&self.next, &self.path))
             .and_then(|()| permission::sync_folder(&self.folder))
@@ -164,7 +208,8 @@ impl Place {
         next.sync_all()
     }
 
-    fn write_failed(&self, error: io::Error) -> Error {
+    /// The file, or what belongs to it, could not be written.
+    pub(in crate::vault) fn write_failed(&self, error: io::Error) -> Error {
         problem::write_failed(&self.path, error)
     }
 }
@@ -185,6 +230,8 @@ fn ignoring(kind: io::ErrorKind, outcome: io::Result<()>) -> io::Result<()> {
 
 /// A write takes milliseconds; half a minute of waiting is a process that hangs.
 const LOCK_ATTEMPTS: u32 = 6_000;
+/// Two seconds, when somebody only wants to know.
+const CHECK_ATTEMPTS: u32 = 400;
 const LOCK_PAUSE: Duration = Duration::from_millis(5);
 
 #[cfg(test)]

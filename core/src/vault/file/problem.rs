@@ -1,9 +1,9 @@
 //! What can be wrong with a vault file, as errors that name the file and the next step.
 //! Whatever is wrong, the advice never is to delete secrets without a copy.
 
-use super::header::Flaw;
 use crate::error::Error;
 use crate::model::{ProblemKind, Retry};
+use crate::vault::header::Flaw;
 use crate::vault::permission::Exposure;
 use std::io;
 use std::path::Path;
@@ -59,13 +59,29 @@ pub(super) fn flawed(path: &Path, flaw: &Flaw) -> Error {
         ),
         Flaw::WrongKey => (
             Config,
-            "vault-passphrase-wrong",
+            WRONG_PASSPHRASE,
             format!("the passphrase does not open the vault file: {path}"),
             "give the passphrase that the file was created with; if it is lost, move the file away and sign in again",
         ),
     };
     Error::new(kind, code, text, fix)
 }
+
+/// Another process has changed the key, and the source of the passphrase still gives the old one.
+pub(super) fn key_changed(path: &Path) -> Error {
+    Error::new(
+        ProblemKind::Config,
+        "vault-key-changed",
+        format!(
+            "the vault's key has been changed, and the source of its passphrase still gives the old one: {}",
+            path.display()
+        ),
+        "put the new passphrase where this program takes it from, or restart the program with the new source",
+    )
+}
+
+/// The code that tells a wrong key from everything else.
+pub(super) const WRONG_PASSPHRASE: &str = "vault-passphrase-wrong";
 
 /// Others may read the file, or replace it.
 pub(super) fn exposed(path: &Path, exposure: &Exposure) -> Error {
@@ -81,6 +97,35 @@ pub(super) fn exposed(path: &Path, exposure: &Exposure) -> Error {
         ),
     };
     Error::new(ProblemKind::Storage, "vault-file-exposed", text, fix)
+}
+
+/// Others may put another file in the vault's place, or read an older one.
+pub(super) fn folder_exposed(folder: &Path, exposure: &Exposure) -> Error {
+    let folder = folder.display();
+    let (text, fix) = match exposure {
+        Exposure::Mode { mode } => (
+            format!("other users may write in the vault's folder (mode {mode:04o}): {folder}"),
+            format!("chmod go-w {folder}"),
+        ),
+        Exposure::Owner { uid } => (
+            format!("the vault's folder belongs to another user (uid {uid}): {folder}"),
+            "keep the vault in a folder of the user that runs this program".to_owned(),
+        ),
+    };
+    Error::new(ProblemKind::Storage, "vault-folder-exposed", text, fix)
+}
+
+/// A process died while it wrote.
+pub(super) fn leftover(next: &Path) -> Error {
+    Error::new(
+        ProblemKind::Storage,
+        "vault-leftover",
+        format!(
+            "a process died while it wrote the vault, and left its unfinished work; nothing acknowledged is lost: {}",
+            next.display()
+        ),
+        "nothing: the next write removes it",
+    )
 }
 
 /// The file is there and cannot be read.

@@ -1,12 +1,12 @@
 //! A whole vault file as octets: a header in the clear, and the records sealed with XChaCha20-Poly1305.
 //! Nothing here touches a disk or a passphrase.
 
-use super::header::{Flaw, HEADER_BYTES, Header, NONCE_BYTES};
-use super::key::DerivedKey;
 use super::payload;
 use crate::error::{Error, Result};
 use crate::host::Random;
 use crate::model::ProblemKind;
+use crate::vault::header::{Flaw, HEADER_BYTES, Header, NONCE_BYTES};
+use crate::vault::key::DerivedKey;
 use crate::vault::records::Records;
 use chacha20poly1305::aead::AeadInOut as _;
 use chacha20poly1305::{KeyInit as _, XChaCha20Poly1305};
@@ -73,7 +73,7 @@ pub(super) const FILE_MAX_BYTES: usize = HEADER_BYTES + payload::MAX_BYTES + TAG
 /// not be written.
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) fn survive_any_file(octets: &[u8]) {
-    use super::header::forge_checksum;
+    use crate::vault::header::forge_checksum;
 
     if let Some(records) = payload::decode(octets) {
         let written = payload::encode(&records, 0).expect("what was read can be written");
@@ -101,13 +101,13 @@ mod tests {
     use super::*;
     use crate::host::SeededRandom;
     use crate::secret::Secret;
-    use crate::vault::file::key::{KeyCost, KeySource};
+    use crate::vault::key::{KeyCost, KeySource};
     use proptest::prelude::*;
 
     fn key(octet: u8) -> DerivedKey {
         DerivedKey {
             source: KeySource {
-                cost: KeyCost::NEW_FILE,
+                cost: KeyCost::NEW_VAULT,
                 salt: [9; 16],
             },
             encryption: Secret::new([octet; 32]),
@@ -142,7 +142,7 @@ mod tests {
             for bit in 0..8 {
                 let mut forged = file.clone();
                 forged[place] ^= 1 << bit;
-                super::super::header::forge_checksum(&mut forged);
+                crate::vault::header::forge_checksum(&mut forged);
                 // The checksum itself is corrected, so only there is the file as before.
                 if forged != file {
                     open(&key(1), &forged).unwrap_err();

@@ -5,7 +5,7 @@ mod processes;
 
 use super::*;
 use crate::error::Error;
-use crate::host::{SeededRandom, SystemRandom};
+use crate::host::{Random as _, SeededRandom};
 use crate::vault::contract::keeps_the_contract;
 use proptest::prelude::*;
 use std::fs;
@@ -65,9 +65,13 @@ impl Scene {
 }
 
 async fn open(path: &Path, passphrase: &str) -> Result<EncryptedFile> {
-    let passphrase = passphrase.as_bytes().to_vec().into();
-    let random = Arc::new(SystemRandom);
-    EncryptedFile::open_at_cost(path.to_str().unwrap(), passphrase, random, CHEAP).await
+    let text = passphrase.to_owned().into();
+    let passphrase = Passphrase::Text { text };
+    open_from(path, &passphrase).await
+}
+
+async fn open_from(path: &Path, source: &Passphrase) -> Result<EncryptedFile> {
+    EncryptedFile::open_at_cost(path.to_str().unwrap(), source, &Host::default(), CHEAP).await
 }
 
 async fn write(vault: &EncryptedFile, key: &str, value: &str) {
@@ -161,7 +165,7 @@ async fn refuses_other_files_and_says_what_they_are() {
     newer[11] = 2;
     let mut costly = fixture();
     costly[12..16].copy_from_slice(&(100 * 1024 * 1024_u32).to_be_bytes());
-    header::forge_checksum(&mut costly);
+    crate::vault::header::forge_checksum(&mut costly);
     let cases: [(&[u8], &str, &str); 5] = [
         (b"", "vault-file-damaged", "is empty"),
         (
@@ -249,7 +253,7 @@ async fn follows_a_file_that_was_created_anew() {
     fs::remove_file(&scene.path).unwrap();
     let stranger = open(&scene.path, "battery staple").await.unwrap();
     let before = fs::read(&scene.path).unwrap();
-    let code = "vault-passphrase-wrong";
+    let code = "vault-key-changed";
     assert_eq!(vault.read("new").await.unwrap_err().code(), code);
     let written = vault.write("new", &SecretBytes::default()).await;
     assert_eq!(written.unwrap_err().code(), code);
@@ -497,3 +501,37 @@ const FIXTURE: &str = "
     b997a1be9dac1dd8900b8e5e4306024f36114b3f99877dac2ba0695131c787a56679fdd63d7ee904
     fd1ad424b3b7b940a4b6b3740d1ecb6f02a1a3f3b73e2efe21b61de79b5583f03e
 ";
+
+#[tokio::test]
+async fn others_go_on_when_their_source_gives_the_new_passphrase() {
+    let scene = Scene::new();
+    let key_file = scene.beside(".key");
+    let put = |passphrase: &str| {
+        let _ = fs::remove_file(&key_file);
+        let mut options = crate::vault::permission::opening();
+        let mut file = options
+            .write(true)
+            .create_new(true)
+            .open(&key_file)
+            .unwrap();
+        io::Write::write_all(&mut file, passphrase.as_bytes()).unwrap();
+    };
+    put("correct horse");
+    let path = key_file.display().to_string();
+    let source = Passphrase::KeyFile { path };
+    let (one, other) = (
+        open_from(&scene.path, &source).await.unwrap(),
+        open_from(&scene.path, &source).await.unwrap(),
+    );
+    write(&one, "a", "1").await;
+    assert_eq!(read(&other, "a").await.unwrap(), "1");
+    let text = crate::vault::contract::text("battery staple");
+    one.rotate(&text).await.unwrap();
+    assert_eq!(read(&one, "a").await.unwrap(), "1");
+    put("battery staple");
+    assert_eq!(read(&other, "a").await.unwrap(), "1");
+    write(&other, "a", "2").await;
+    assert_eq!(read(&one, "a").await.unwrap(), "2");
+    let error = scene.open().await.unwrap_err();
+    assert_eq!(error.code(), "vault-passphrase-wrong");
+}

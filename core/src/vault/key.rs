@@ -1,7 +1,8 @@
-//! The key of a vault file: Argon2id (RFC 9106) turns the passphrase into one, at a cost that the file itself names.
+//! The key of a vault: Argon2id (RFC 9106) turns the passphrase into one, at a cost that the vault's header names.
 //! The passphrase's source is not decided here.
 
 use crate::error::{Error, Result};
+use crate::host::Random;
 use crate::model::ProblemKind;
 use crate::secret::{Secret, SecretBytes};
 use argon2::{Algorithm, Argon2, Block, Params, Version};
@@ -28,13 +29,13 @@ pub(super) struct KeyCost {
 }
 
 impl KeyCost {
-    /// The cost of new files, paid once per opened vault: about a seventh of a second on a server.
+    /// The cost of new vaults, paid once per opened vault: about a seventh of a second on a server.
     ///
     /// The memory is that of RFC 9106 section 4's second recommended option, with two of its three passes, so that a
     /// command line that opens the vault for a single mail stays quick; it is more than three times what OWASP's
     /// password storage cheat sheet asks for at least (19 MiB, 2 passes, 1 lane). One lane, because here the lanes
     /// would be filled one after the other, and an attacker's would not.
-    pub(super) const NEW_FILE: Self = Self {
+    pub(super) const NEW_VAULT: Self = Self {
         memory_kib: 64 * 1024,
         passes: 2,
         lanes: 1,
@@ -74,6 +75,17 @@ pub(super) struct DerivedKey {
 }
 
 impl DerivedKey {
+    /// A key for a vault that is made, or sealed anew. Errors: `Storage`, `Internal`.
+    pub(super) fn new(
+        passphrase: &SecretBytes,
+        cost: KeyCost,
+        random: &dyn Random,
+    ) -> Result<Self> {
+        let mut salt = [0; SALT_BYTES];
+        random.fill(&mut salt)?;
+        Self::derive(passphrase, &KeySource { cost, salt })
+    }
+
     /// Runs Argon2id: takes time and memory by design. Errors: `Storage` when there is not enough memory.
     pub(super) fn derive(passphrase: &SecretBytes, source: &KeySource) -> Result<Self> {
         let mut output = Zeroizing::new([[0; KEY_BYTES]; 2]);

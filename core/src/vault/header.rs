@@ -1,4 +1,5 @@
-//! The first 128 octets of a vault file: what it is, how its key is made, and which nonce seals the rest.
+//! The first 128 octets of a vault file, and the header row of a vault in a database: what it is, how its key is made, and
+//! which nonce seals the rest.
 //! Knows octets only; `docs/token-storage.md` specifies them.
 
 use super::key::{KEY_BYTES, KeyCost, KeySource, SALT_BYTES};
