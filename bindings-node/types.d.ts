@@ -59,13 +59,13 @@ export type SecretText = string;
 
 /** How long each wait may take, in milliseconds. Every wait on a network has one of these limits. */
 export interface Timeouts {
-  /** Name lookup, TCP connection, and separately the TLS handshake. Default [`CONNECT_MS`]. */
+  /** Name lookup, TCP connection, and separately the TLS handshake. Default 30000. */
   connectMs?: number;
-  /** One whole reply to one SMTP command, however slowly it arrives. Default [`REPLY_MS`]. */
+  /** One whole reply to one SMTP command, however slowly it arrives. Default 120000. */
   replyMs?: number;
-  /** The verdict after the message has been sent. Default [`VERDICT_MS`]. */
+  /** The verdict after the message has been sent. Default 600000. */
   verdictMs?: number;
-  /** One whole answer of an identity provider. Default [`TOKEN_MS`]. */
+  /** One whole answer of an identity provider. Default 30000. */
   tokenMs?: number;
 }
 
@@ -73,9 +73,9 @@ export interface Timeouts {
 export interface RenewalSettings {
   /** Whether the tokens of all accounts are renewed while the handle is open, before any caller would have to wait; and with them the refresh tokens of accounts that nobody uses. Token commands are left alone. Default `false`: a token is renewed when it is asked for. */
   inBackground?: boolean;
-  /** The most token requests that this makes in a second, 1 to 1000. Default [`REQUESTS_PER_SECOND`]. */
+  /** The most token requests that this makes in a second, 1 to 1000. Default 10. */
   requestsPerSecond?: number;
-  /** After how many days without use a refresh token ends, 1 to 3650; what is said of its end follows from it. Default [`REFRESH_TOKEN_IDLE_DAYS`]. */
+  /** After how many days without use a refresh token ends, 1 to 3650; what is said of its end follows from it. Default 90. */
   refreshTokenIdleDays?: number;
 }
 

@@ -327,16 +327,16 @@ class Timeouts(Record):
     """How long each wait may take, in milliseconds. Every wait on a network has one of these limits."""
 
     connect_ms: int = 30000
-    """Name lookup, TCP connection, and separately the TLS handshake. Default [`CONNECT_MS`]."""
+    """Name lookup, TCP connection, and separately the TLS handshake. Default 30000."""
 
     reply_ms: int = 120000
-    """One whole reply to one SMTP command, however slowly it arrives. Default [`REPLY_MS`]."""
+    """One whole reply to one SMTP command, however slowly it arrives. Default 120000."""
 
     verdict_ms: int = 600000
-    """The verdict after the message has been sent. Default [`VERDICT_MS`]."""
+    """The verdict after the message has been sent. Default 600000."""
 
     token_ms: int = 30000
-    """One whole answer of an identity provider. Default [`TOKEN_MS`]."""
+    """One whole answer of an identity provider. Default 30000."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False, repr=False)
@@ -347,10 +347,10 @@ class RenewalSettings(Record):
     """Whether the tokens of all accounts are renewed while the handle is open, before any caller would have to wait; and with them the refresh tokens of accounts that nobody uses. Token commands are left alone. Default `false`: a token is renewed when it is asked for."""
 
     requests_per_second: int = 10
-    """The most token requests that this makes in a second, 1 to 1000. Default [`REQUESTS_PER_SECOND`]."""
+    """The most token requests that this makes in a second, 1 to 1000. Default 10."""
 
     refresh_token_idle_days: int = 90
-    """After how many days without use a refresh token ends, 1 to 3650; what is said of its end follows from it. Default [`REFRESH_TOKEN_IDLE_DAYS`]."""
+    """After how many days without use a refresh token ends, 1 to 3650; what is said of its end follows from it. Default 90."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False, repr=False)
