@@ -11,6 +11,7 @@ import timeit
 from typing import Callable
 
 import msal  # type: ignore[import-untyped]
+import requests  # type: ignore[import-untyped]
 from mailbearer import AsyncMailbearer, Mailbearer, _wire
 from mailbearer.sandbox import Sandbox
 from mailbearer.types import Address, Message, RevealedAccessToken
@@ -67,11 +68,14 @@ async def awaited(sandbox: Sandbox) -> None:
 
 def beside_msal(sandbox: Sandbox) -> None:
     facts = sandbox.facts
+    session = requests.Session()
+    session.trust_env = False
+    session.verify = facts["ca_file"]
     client = msal.ConfidentialClientApplication(
         facts["service_client_id"],
         client_credential=facts["service_client_secret"],
         authority=f"{facts['identity_https_url']}/{facts['domain']}",
-        verify=facts["ca_file"],
+        http_client=session,
         instance_discovery=False,
     )
     scopes = ["https://outlook.office365.com/.default"]
