@@ -15,7 +15,7 @@ use crate::model::{
     Verdict,
 };
 use crate::token::{AccessToken, IdentityProvider, SignIns, TokenCache, TokenSource as _};
-use crate::transport::{Outcome, OutgoingMail, SmtpRoute, SmtpTransport, Transport as _};
+use crate::transport::{Outcome, OutgoingMail, Roads, SmtpRoute, Transport};
 use crate::vault::{self, Vault};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -69,6 +69,7 @@ struct Engine {
     accounts: Accounts,
     tokens: TokenCache,
     sign_ins: SignIns,
+    roads: Roads,
     recorder: Recorder,
     closed: AtomicBool,
     /// Held for reading by every delivery, so that closing waits for those in flight.
@@ -98,10 +99,17 @@ impl Mailbearer {
         };
         let accounts = Accounts::new(vault);
         let recorder = Recorder::new();
+        let tokens = TokenCache::new(accounts.clone(), provider.clone(), recorder.clone());
+        let roads = Roads::new(
+            parts.network.clone(),
+            parts.clock.clone(),
+            Arc::new(tokens.clone()),
+        );
         let engine = Engine {
             ehlo_name: config.ehlo_name,
             timeouts: config.timeouts,
-            tokens: TokenCache::new(accounts.clone(), provider.clone(), recorder.clone()),
+            tokens,
+            roads,
             sign_ins: SignIns::new(provider, parts.random.clone()),
             accounts,
             recorder,
@@ -114,11 +122,12 @@ impl Mailbearer {
         })
     }
 
-    /// Closes the handle: waits for the deliveries in flight, ends every reader of events, and refuses new work
+    /// Closes the handle: waits for the deliveries in flight, closes the connections, ends every reader of events, and refuses new work
     /// (`Misuse`). May be called twice.
     pub async fn close(&self) -> Result<()> {
         self.engine.closed.store(true, Ordering::SeqCst);
         let _all_done = self.engine.deliveries.write().await;
+        self.engine.roads.close().await;
         self.engine.recorder.close();
         Ok(())
     }
@@ -142,6 +151,7 @@ impl Mailbearer {
         self.open_for("remove_account")?;
         let removed = self.engine.accounts.remove(account).await;
         self.engine.tokens.forget(account);
+        self.engine.roads.forget(account);
         removed.map_err(|error| error.during("remove_account"))
     }
 
@@ -284,28 +294,22 @@ impl Mailbearer {
         let _in_flight = self.engine.deliveries.read().await;
         self.open_for("send")?;
         let id = random_token(&*self.engine.parts.random)?;
-        let transport = self.transport(account);
-        let outcome = transport.deliver(&outgoing(account, &mail)).await;
+        let outcome = self.road(account).deliver(outgoing(&mail)).await;
         let delivery = finished(id.clone(), account, mail, outcome);
         self.report(&id, account, &delivery);
         delivery
     }
 
-    fn transport(&self, account: &Account) -> SmtpTransport {
-        let route = SmtpRoute {
+    fn road(&self, account: &Account) -> Arc<dyn Transport> {
+        self.engine.roads.along(SmtpRoute {
+            account: account.name.clone(),
             host: account.endpoints.smtp_host.clone(),
             port: account.endpoints.smtp_port,
             mailbox: account.mailbox.clone(),
             ehlo_name: self.engine.ehlo_name.clone(),
             extra_roots_pem: account.endpoints.ca_pem.as_deref().map(Arc::from),
             timeouts: self.engine.timeouts,
-        };
-        SmtpTransport::new(
-            route,
-            self.engine.parts.network.clone(),
-            self.engine.parts.clock.clone(),
-            Arc::new(self.engine.tokens.clone()),
-        )
+        })
     }
 
     fn report(&self, id: &str, account: &Account, delivery: &Result<Delivery>) {
@@ -333,9 +337,8 @@ impl Mailbearer {
     }
 }
 
-fn outgoing(account: &Account, mail: &BuiltMail) -> OutgoingMail {
+fn outgoing(mail: &BuiltMail) -> OutgoingMail {
     OutgoingMail {
-        account: account.name.clone(),
         sender: mail.sender.clone(),
         recipients: mail.recipients.clone(),
         mime: mail.mime.clone(),
