@@ -39,11 +39,11 @@ impl World {
     }
 
     pub(crate) async fn start_with(config: Config) -> Self {
+        Self::start_on(options(), config).await
+    }
+
+    pub(crate) async fn start_on(options: Options, config: Config) -> Self {
         capture_logs();
-        let options = Options {
-            random_seed: Some(7),
-            ..Options::default()
-        };
         let sandbox = Sandbox::start(options).await.unwrap();
         let mailbearer = Mailbearer::open(config).await.unwrap();
         for account in [service(&sandbox), person(&sandbox)] {
@@ -74,6 +74,14 @@ impl World {
             assert!(!shown.contains(&secret), "a secret is shown: {secret}");
             assert!(!logs.contains(&secret), "a secret is in the log: {secret}");
         }
+    }
+}
+
+/// A sandbox that does the same every time.
+pub(crate) fn options() -> Options {
+    Options {
+        random_seed: Some(7),
+        ..Options::default()
     }
 }
 

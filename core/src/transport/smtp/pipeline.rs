@@ -326,7 +326,7 @@ impl Pipeline {
             return lines;
         };
         let number = mail.number;
-        if mail.unsent.front() == Some(&Command::Mail) {
+        if self.last_said != Some(number) {
             let is_clean = std::mem::replace(&mut self.is_clean, false);
             self.last_said = Some(number);
             if !is_clean {

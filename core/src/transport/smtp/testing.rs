@@ -205,7 +205,13 @@ impl World {
             timeouts: Timeouts::default(),
         };
         let manners = MannersOfHosts::default();
-        SmtpTransport::new(route, self.clone(), self.clock.clone(), self.clone(), &manners)
+        SmtpTransport::new(
+            route,
+            self.clone(),
+            self.clock.clone(),
+            self.clone(),
+            &manners,
+        )
     }
 
     /// Never gets anywhere, while time goes by.
