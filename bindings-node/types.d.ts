@@ -8,6 +8,8 @@ export interface Config {
   ehloName?: string | null;
   /** How long each wait may take. */
   timeouts?: Timeouts;
+  /** What happens to tokens that nobody asks for. */
+  renewal?: RenewalSettings;
 }
 
 /** Where accounts, secrets and tokens are kept. */
@@ -57,14 +59,24 @@ export type SecretText = string;
 
 /** How long each wait may take, in milliseconds. Every wait on a network has one of these limits. */
 export interface Timeouts {
-  /** Name lookup, TCP connection, and separately the TLS handshake. Default [`CONNECT_MS`]. */
+  /** Name lookup, TCP connection, and separately the TLS handshake. Default 30000. */
   connectMs?: number;
-  /** One whole reply to one SMTP command, however slowly it arrives. Default [`REPLY_MS`]. */
+  /** One whole reply to one SMTP command, however slowly it arrives. Default 120000. */
   replyMs?: number;
-  /** The verdict after the message has been sent. Default [`VERDICT_MS`]. */
+  /** The verdict after the message has been sent. Default 600000. */
   verdictMs?: number;
-  /** One whole answer of an identity provider. Default [`TOKEN_MS`]. */
+  /** One whole answer of an identity provider. Default 30000. */
   tokenMs?: number;
+}
+
+/** What happens to tokens that nobody asks for. Values out of their range are `Config` errors of `open`. */
+export interface RenewalSettings {
+  /** Whether the tokens of all accounts are renewed while the handle is open, before any caller would have to wait; and with them the refresh tokens of accounts that nobody uses. Token commands are left alone. Default `false`: a token is renewed when it is asked for. */
+  inBackground?: boolean;
+  /** The most token requests that this makes in a second, 1 to 1000. Default 10. */
+  requestsPerSecond?: number;
+  /** After how many days without use a refresh token ends, 1 to 3650; what is said of its end follows from it. Default 90. */
+  refreshTokenIdleDays?: number;
 }
 
 /** Everything needed to send as one mailbox. */
@@ -81,6 +93,8 @@ export interface NewAccount {
   clientId?: string;
   /** How tokens are obtained. */
   grant: Grant;
+  /** When the client secret ends, in milliseconds since 1970-01-01T00:00:00Z, as the portal shows it: a secret does not say so itself. It is warned of, and nothing is refused by it. */
+  secretExpiresAtUnixMs?: number | null;
   /** Values that replace the cloud's own. */
   endpoints?: EndpointOverrides;
 }
@@ -124,6 +138,14 @@ export type Grant =
       /** Its RSA key, as PEM text: PKCS#8 or PKCS#1, not encrypted. The vault encrypts it. */
       privateKeyPem: SecretText;
     }
+  /** The same, from one file that holds both (PKCS#12, `.p12` or `.pfx`). It is opened when the account is added; the account is one of a client certificate then. */
+  | {
+      type: 'clientCertificatePkcs12';
+      /** The file's octets. */
+      pkcs12: Bytes;
+      /** What it is encrypted with; may be empty. */
+      passphrase: SecretText;
+    }
   /** The application signs in with the token of an issuer it trusts: Kubernetes, GitHub Actions, any other. */
   | {
       type: 'federatedToken';
@@ -140,6 +162,9 @@ export type Grant =
       /** The program and its arguments, run without a shell. */
       command: Array<string>;
     };
+
+/** Octets: raw bytes where the language has them, base64 text in JSON. */
+export type Bytes = Uint8Array | string;
 
 /** Values that replace the cloud's own; a custom cloud has no others. */
 export interface EndpointOverrides {
@@ -177,6 +202,8 @@ export interface Account {
   clientId: string;
   /** How tokens are obtained. */
   grant: GrantKind;
+  /** When the client secret ends, in milliseconds since 1970-01-01T00:00:00Z, if that was said. */
+  secretExpiresAtUnixMs?: number | null;
   /** The addresses, ports and scopes in force. */
   endpoints: Endpoints;
 }
@@ -265,6 +292,12 @@ export interface TokenStatus {
   expiresAtUnixMs?: number | null;
   /** Whether a refresh token is stored. */
   hasRefreshToken: boolean;
+  /** When the refresh token ends unless it is used before, in milliseconds since 1970-01-01T00:00:00Z: by the server's usual rule (`refreshTokenIdleDays`), since the token itself does not say. */
+  refreshTokenExpiresAtUnixMs?: number | null;
+  /** When the client secret ends, in milliseconds since 1970-01-01T00:00:00Z, if the account was added with that. */
+  secretExpiresAtUnixMs?: number | null;
+  /** When the certificate ends, in milliseconds since 1970-01-01T00:00:00Z. */
+  certificateExpiresAtUnixMs?: number | null;
 }
 
 /** Whether an account can send. */
@@ -373,9 +406,6 @@ export type Content =
       /** The file's path. */
       path: string;
     };
-
-/** Octets: raw bytes where the language has them, base64 text in JSON. */
-export type Bytes = Uint8Array | string;
 
 /** One header field of your own. */
 export interface Header {
@@ -554,6 +584,20 @@ export type Event =
       /** Why, and what to do. */
       problem: Problem;
     }
+  /** Something that an account signs in with ends soon: 60, 30, 14, 3 and 1 days before, once each for all processes that share a vault. Found out when a token is renewed, and every hour with renewal in the background; while nobody reads events it waits. */
+  | {
+      type: 'expiresSoon';
+      /** When, in milliseconds since 1970-01-01T00:00:00Z. */
+      atUnixMs: number;
+      /** For which account. */
+      account: string;
+      /** What ends. */
+      credential: Credential;
+      /** When it ends, in milliseconds since 1970-01-01T00:00:00Z. */
+      expiresAtUnixMs: number;
+      /** Whole days until then; 0 on its last day and after its end. */
+      daysLeft: number;
+    }
   /** The server took a mail for at least one recipient. */
   | {
       type: 'mailAccepted';
@@ -627,6 +671,15 @@ export type ProblemKind =
   | 'misuse'
   /** Report it: this is a fault of Mailbearer. */
   | 'internal';
+
+/** What an account signs in with, and what ends at a time of its own. */
+export type Credential =
+  /** A person's refresh token, unless it is used before. Then they must sign in again. */
+  | 'refreshToken'
+  /** The application's client secret. */
+  | 'clientSecret'
+  /** The application's certificate. */
+  | 'clientCertificate';
 
 /** What a program or a person has seen of a failure.  Reading is tolerant: unknown members are skipped, and a value of `context` or `facts` that is no text becomes one. */
 export interface Evidence {

@@ -56,6 +56,9 @@ class Stage {
       await writeFile(join(stage.folder, name), Buffer.from(octets, 'base64'), { mode: 0o600 });
     }
     stage.sandbox = await Sandbox.start({ randomSeed: 7 });
+    stage.texts = { FOLDER: stage.folder, IDENTITY_URL: stage.sandbox.facts.identity_url };
+    stage.environment = Object.keys(scenario.environment ?? {});
+    for (const name of stage.environment) process.env[name] = stage.filledIn(scenario.environment[name]);
     stage.first = stage.mailbearer = await Mailbearer.open({ timeouts: TIMEOUTS });
     stage.service = { ...stage.sandbox.billing, name: 'service' };
     await stage.mailbearer.addAccount(stage.service);
@@ -65,11 +68,12 @@ class Stage {
       await stage.sandbox.approveDevice(stage.prompt.userCode);
       await stage.finishSignIn();
     }
-    for (const given of scenario.given ?? []) await stage.control(given);
+    for (const given of scenario.given ?? []) await stage.control(stage.filledIn(given));
     return stage;
   }
 
   async leave() {
+    for (const name of this.environment) delete process.env[name];
     await this.first.close();
     await this.mailbearer.close();
     await this.sandbox.stop();
@@ -118,23 +122,29 @@ class Stage {
   }
 
   filledIn(value) {
-    const text = JSON.stringify(value)
-      .replaceAll('$FOLDER', JSON.stringify(this.folder).slice(1, -1))
-      .replaceAll('$USER_CODE', this.prompt?.userCode ?? '');
+    let text = JSON.stringify(value);
+    for (const [name, found] of Object.entries(this.texts)) text = text.replaceAll(`$${name}`, () => JSON.stringify(found).slice(1, -1));
     return JSON.parse(text);
   }
 
-  async beginSignIn(account) {
-    this.prompt = await this.mailbearer.beginSignIn(account);
+  async beginSignIn(beginning) {
+    const { account, flow } = typeof beginning === 'string' ? { account: beginning } : beginning;
+    this.prompt = await this.mailbearer.beginSignIn(account, flow);
+    Object.assign(this.texts, { USER_CODE: this.prompt.userCode, SIGN_IN_URL: this.prompt.verificationUrl });
     return this.prompt;
   }
 
-  async finishSignIn() {
-    return this.mailbearer.finishSignIn(this.prompt);
+  async finishSignIn(redirectedTo = null) {
+    return this.mailbearer.finishSignIn({ ...this.prompt, redirectedTo });
   }
 
-  async control({ method, path, body }) {
-    await this.sandbox.call(method, path.replace(/^\/sandbox/, ''), body);
+  async control({ method, path, body, keep = {} }) {
+    const answer = await this.sandbox.call(method, path.replace(/^\/sandbox/, ''), body);
+    for (const [name, member] of Object.entries(keep)) this.texts[name] = answer[member];
+  }
+
+  async write({ file, text }) {
+    await writeFile(join(this.folder, file), text, { mode: 0o600 });
   }
 
   inboxUrl(path) {
@@ -157,7 +167,7 @@ const ACTIONS = {
   accounts: (stage) => stage.mailbearer.accounts(),
   removeAccount: (stage, account) => stage.mailbearer.removeAccount(account),
   beginSignIn: (stage, account) => stage.beginSignIn(account),
-  finishSignIn: (stage) => stage.finishSignIn(),
+  finishSignIn: (stage, redirectedTo) => stage.finishSignIn(redirectedTo),
   async accessToken(stage, account) {
     const { token, ...rest } = await stage.mailbearer.accessToken(account);
     assert.ok(token);
@@ -172,6 +182,7 @@ const ACTIONS = {
     await call(handle, 'panicForTests', []);
   },
   control: (stage, given) => stage.control(given),
+  write: (stage, given) => stage.write(given),
   advanceClock: (stage, body) => stage.control({ method: 'POST', path: '/sandbox/clock/advance', body }),
 };
 

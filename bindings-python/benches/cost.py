@@ -10,6 +10,7 @@ import time
 import timeit
 from typing import Callable
 
+import msal  # type: ignore[import-untyped]
 from mailbearer import AsyncMailbearer, Mailbearer, _wire
 from mailbearer.sandbox import Sandbox
 from mailbearer.types import Address, Message, RevealedAccessToken
@@ -27,6 +28,7 @@ def main() -> None:
         mailbearer.access_token("billing")
         in_thread(mailbearer)
         asyncio.run(awaited(sandbox))
+        beside_msal(sandbox)
     for module in ("mailbearer", "msal"):
         show(f"import {module}", min(import_us(module) for _ in range(RUNS)))
 
@@ -61,6 +63,22 @@ async def awaited(sandbox: Sandbox) -> None:
                 await mailbearer.close()
             runs.append((time.perf_counter() - started) / (CALLS // 10) * 1e6)
         show("a call that does nothing, awaited by way of the core's threads", min(runs))
+
+
+def beside_msal(sandbox: Sandbox) -> None:
+    facts = sandbox.facts
+    client = msal.ConfidentialClientApplication(
+        facts["service_client_id"],
+        client_credential=facts["service_client_secret"],
+        authority=f"{facts['identity_https_url']}/{facts['domain']}",
+        verify=facts["ca_file"],
+        instance_discovery=False,
+    )
+    scopes = ["https://outlook.office365.com/.default"]
+    first = client.acquire_token_for_client(scopes)
+    again = client.acquire_token_for_client(scopes)
+    assert again["access_token"] == first["access_token"] and again["token_source"] == "cache"
+    show("msal: acquire_token_for_client, cached", best(lambda: client.acquire_token_for_client(scopes)))
 
 
 def best(call: Callable[[], object]) -> float:

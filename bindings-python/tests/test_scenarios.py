@@ -27,6 +27,7 @@ from mailbearer.types import (
     NewAccount,
     Problem,
     RevealedAccessToken,
+    SignInFlow,
     SignInPrompt,
     Timeouts,
     TokenStatus,
@@ -35,7 +36,7 @@ from mailbearer.types import (
 FOLDER = Path(__file__).parents[2] / "scenarios"
 CASES = {path.parent.name: json.loads(path.read_text()) for path in sorted(FOLDER.glob("*/case.json"))}
 TIMEOUTS = Timeouts(connect_ms=5_000, reply_ms=5_000, verdict_ms=5_000, token_ms=5_000)
-FIELDS = {"title", "practices", "signedIn", "files", "given", "do", "expect", "inbox"}
+FIELDS = {"title", "practices", "signedIn", "files", "environment", "given", "do", "expect", "inbox"}
 EXPECTATIONS = {"result", "problem", "mail", "headers", "source", "events"}
 
 
@@ -60,10 +61,13 @@ async def test_case(
     face: Union[type[Mailbearer], type[AsyncMailbearer]],
     report: dict[str, dict[str, str]],
     tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     report[name][face.__name__] = "failed: did not end"
     try:
         with Sandbox.start(random_seed=7) as sandbox:
+            for variable, value in CASES[name].get("environment", {}).items():
+                monkeypatch.setenv(variable, value.replace("$IDENTITY_URL", sandbox.facts["identity_url"]))
             await play(CASES[name], face, sandbox, tmp_path)
     except BaseException as failure:
         report[name][face.__name__] = f"failed: {face.__name__}: {failure}"
@@ -88,7 +92,7 @@ async def play(case: dict[str, Any], face: Any, sandbox: Sandbox, folder: Path) 
     if case.get("signedIn"):
         await stage.sign_in()
     for call in case.get("given", []):
-        sandbox.call(**call)
+        await stage.act({"control": call})
     events = mailbearer.events()
     *before, last = case["do"]
     for action in before:
@@ -122,6 +126,7 @@ class Stage:
     def __init__(self, face: Any, mailbearer: Any, sandbox: Sandbox, folder: Path) -> None:
         self._face, self._mailbearer, self._sandbox, self._folder = face, mailbearer, sandbox, folder
         self._prompt: Optional[SignInPrompt] = None
+        self._texts = {"FOLDER": str(folder), "IDENTITY_URL": sandbox.facts["identity_url"]}
         self.service = dataclasses.replace(sandbox.billing, name="service")
         self.person = dataclasses.replace(sandbox.alice, name="person")
 
@@ -142,8 +147,10 @@ class Stage:
         return None if kind is None or result is None else _wire.encode(kind, result, "result")
 
     def _filled_in(self, action: Any) -> Any:
-        text = json.dumps(action).replace("$FOLDER", json.dumps(str(self._folder))[1:-1])
-        return json.loads(text.replace("$USER_CODE", (self._prompt and self._prompt.user_code) or ""))
+        text = json.dumps(action)
+        for name, value in self._texts.items():
+            text = text.replace(f"${name}", json.dumps(value)[1:-1])
+        return json.loads(text)
 
     async def _open(self, config: Any) -> Any:
         wanted = dataclasses.replace(_wire.decode(Config, config), timeouts=TIMEOUTS)
@@ -163,12 +170,18 @@ class Stage:
     async def _removeAccount(self, account: str) -> Any:
         return None, await settled(self._mailbearer.remove_account(account))
 
-    async def _beginSignIn(self, account: str) -> Any:
-        self._prompt = await settled(self._mailbearer.begin_sign_in(account))
-        return SignInPrompt, self._prompt
+    async def _beginSignIn(self, beginning: Any) -> Any:
+        flow = SignInFlow(beginning["flow"]) if isinstance(beginning, dict) else SignInFlow.DEVICE_CODE
+        account = beginning["account"] if isinstance(beginning, dict) else beginning
+        prompt: SignInPrompt = await settled(self._mailbearer.begin_sign_in(account, flow))
+        self._texts.update(USER_CODE=prompt.user_code, SIGN_IN_URL=prompt.verification_url)
+        self._prompt = prompt
+        return SignInPrompt, prompt
 
-    async def _finishSignIn(self, _: Any) -> Any:
-        return TokenStatus, await settled(self._mailbearer.finish_sign_in(self._prompt))
+    async def _finishSignIn(self, redirected_to: Optional[str]) -> Any:
+        assert self._prompt is not None
+        prompt = dataclasses.replace(self._prompt, redirected_to=redirected_to)
+        return TokenStatus, await settled(self._mailbearer.finish_sign_in(prompt))
 
     async def _accessToken(self, account: str) -> Any:
         token = await settled(self._mailbearer.access_token(account))
@@ -193,7 +206,15 @@ class Stage:
         return None, call.wait() if self._face is Mailbearer else await call.start()
 
     async def _control(self, call: Any) -> Any:
-        self._sandbox.call(**call)
+        kept = call.pop("keep", {})
+        answer = self._sandbox.call(**call)
+        self._texts.update({name: answer[member] for name, member in kept.items()})
+        return None, None
+
+    async def _write(self, given: Any) -> Any:
+        path = self._folder / given["file"]
+        path.write_text(given["text"])
+        path.chmod(0o600)
         return None, None
 
 

@@ -2,6 +2,7 @@
 //! What people see is in `Sources/Mailbearer`; the model's records are exported by the core itself.
 
 mod cancellation;
+mod log;
 
 use cancellation::{Cancellation, Failure};
 use mailbearer::model::RevealedAccessToken;
@@ -9,6 +10,7 @@ use mailbearer::{
     Account, Bytes, Config, Delivery, Diagnosis, Envelope, Event, Events, Evidence, Mailbearer,
     Message, NewAccount, SignInFlow, SignInPrompt, TokenStatus,
 };
+use mailbearer_swift_sandbox as _; // in the same library, which a Swift program can have only one of
 use std::sync::Arc;
 
 uniffi::setup_scaffolding!();
@@ -105,6 +107,17 @@ impl Handle {
 
     fn explain(&self, evidence: Evidence) -> Vec<Diagnosis> {
         self.0.explain(&evidence)
+    }
+
+    /// Not a method of the handle: what becomes of a fault of ours, for the tests. Nothing happens but in debug builds.
+    async fn panic_for_tests(&self, cancellation: Arc<Cancellation>) -> Result {
+        let panic = async {
+            if cfg!(debug_assertions) {
+                std::panic::resume_unwind(Box::new("as the test asks"));
+            }
+            Ok(())
+        };
+        cancellation.run(panic).await
     }
 }
 

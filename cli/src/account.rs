@@ -1,8 +1,9 @@
-//! `mailbearer account`: adds, lists and removes the accounts in the vault.
+//! `mailbearer account`: adds, imports, lists and removes the accounts in the vault.
 //! Settings are validated by the handle; a client secret never stands on the command line.
 
 mod add;
 mod grant;
+mod import;
 
 use crate::exit::Exit;
 use crate::output::Output;
@@ -13,7 +14,7 @@ use mailbearer::Result;
 use mailbearer::model::{Account, Cloud, GrantKind};
 use serde_json::json;
 
-/// Add, list and remove accounts
+/// Add, import, list and remove accounts
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     #[command(subcommand)]
@@ -23,6 +24,7 @@ pub(crate) struct Args {
 #[derive(Debug, clap::Subcommand)]
 enum Verb {
     Add(Box<add::Args>),
+    Import(Box<import::Args>),
     /// List the accounts and where they send
     List,
     Remove(RemoveArgs),
@@ -38,6 +40,7 @@ struct RemoveArgs {
 pub(crate) async fn run(args: Args, vault: &VaultArgs, output: &Output) -> Result<Exit> {
     match args.verb {
         Verb::Add(args) => add::run(*args, vault, output).await,
+        Verb::Import(args) => import::run(*args, vault, output).await,
         Verb::List => list(vault, output).await,
         Verb::Remove(args) => remove(&args.account, vault, output).await,
     }

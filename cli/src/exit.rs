@@ -12,6 +12,7 @@ pub(crate) enum Exit {
     No = 1,
     Usage = 2,
     Partly = 3,
+    Ending = 4,
     Rejected = 65,
     Unavailable = 69,
     Internal = 70,
@@ -36,6 +37,10 @@ pub(crate) const EXIT_CODES: &[(Exit, &str)] = &[
     (
         Exit::Partly,
         "the server took the mail for some recipients and not for others",
+    ),
+    (
+        Exit::Ending,
+        "`status --warn-days`: something that an account signs in with ends within these days, or a person must sign in",
     ),
     (
         Exit::Rejected,

@@ -60,6 +60,8 @@ pub(crate) async fn run(args: Args, vault: &VaultArgs, output: &Output) -> Resul
     output.answer(&json!({ "delivery": delivery }), || {
         page(&delivery, verbose)
     });
+    // A renewal may still be under way, where the old token bridges it.
+    mailbearer.close().await?;
     Ok(exit(&delivery))
 }
 

@@ -1,6 +1,6 @@
 //! Moments, durations and sizes as people read them: local time with its offset, and how far away it is.
 
-use jiff::{Timestamp, tz::TimeZone};
+use jiff::{Timestamp, civil::Date, tz::TimeZone};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// Now, in milliseconds since 1970-01-01T00:00:00Z.
@@ -8,6 +8,26 @@ pub(crate) fn now_unix_ms() -> i64 {
     let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH);
     let elapsed_ms = since_1970.unwrap_or_default().as_millis();
     i64::try_from(elapsed_ms).unwrap_or(i64::MAX)
+}
+
+/// The beginning of a day (UTC) such as `2027-11-25`, in milliseconds since 1970-01-01T00:00:00Z.
+pub(crate) fn day(text: &str) -> Result<i64, String> {
+    let day: Option<Date> = text.parse().ok();
+    let day = day.filter(|day| day.to_string() == text);
+    let day = day.ok_or("not a day: give year, month and day, such as 2027-11-25")?;
+    let midnight = day
+        .to_zoned(TimeZone::UTC)
+        .map_err(|_| "beyond the calendar")?;
+    Ok(midnight.timestamp().as_millisecond())
+}
+
+/// The day of a moment in this machine's time zone, such as `2026-12-24`.
+pub(crate) fn day_of(unix_ms: i64) -> String {
+    let Ok(then) = Timestamp::from_millisecond(unix_ms) else {
+        return "beyond the calendar".to_owned();
+    };
+    let local = then.to_zoned(TimeZone::system());
+    local.strftime("%Y-%m-%d").to_string()
 }
 
 /// A moment in this machine's time zone and its distance from now, such as `2026-11-25 14:03 +01:00 (in 58 min)`.
@@ -164,5 +184,19 @@ mod tests {
         assert_eq!(size(999), "999 B");
         assert_eq!(size(12_345), "12.3 kB");
         assert_eq!(size(157_286_400), "157.2 MB");
+    }
+
+    #[test]
+    fn reads_days() {
+        fn check(text: &str, expected: Option<i64>) {
+            assert_eq!(day(text).ok(), expected, "{text}");
+        }
+        check("1970-01-02", Some(86_400_000));
+        check("2026-11-25", Some(1_795_564_800_000));
+        check("2026-02-30", None);
+        check("25.11.2026", None);
+        check("2026-11-25T12:00", None);
+        check("tomorrow", None);
+        check("", None);
     }
 }

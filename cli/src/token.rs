@@ -42,6 +42,8 @@ pub(crate) async fn run(args: Args, vault: &VaultArgs, output: &Output) -> Resul
     } else {
         output.value(format!("{value}\n").as_bytes());
     }
+    // A renewal may still be under way, where the old token bridges it.
+    mailbearer.close().await?;
     Ok(Exit::Done)
 }
 

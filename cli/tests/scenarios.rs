@@ -16,12 +16,15 @@ mod case;
 #[path = "cli/harness.rs"]
 mod harness;
 
-use case::{Case, Check, Control, ControlCall, filled_in};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use case::{Beginning, Case, Check, Control, ControlCall, FileToWrite, Placeholders};
 use harness::{Reader, Run, World, finished, read_until, run_unsearched, spawn};
 use mailbearer::{Mailbearer, SignInFlow};
 use mailbearer_sandbox::directory::seed;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
+use std::io::Write as _;
 use std::process::{Child, Command, ExitCode};
 use tempfile::TempDir;
 
@@ -33,8 +36,8 @@ enum Action {
     AddAccount(Map<String, Value>),
     Accounts,
     RemoveAccount(String),
-    BeginSignIn(String),
-    FinishSignIn,
+    BeginSignIn(Beginning),
+    FinishSignIn(Option<String>),
     AccessToken(String),
     TokenStatus(String),
     Send(Value),
@@ -42,6 +45,7 @@ enum Action {
     Explain(Value),
     Panic,
     Control(ControlCall),
+    Write(FileToWrite),
 }
 
 #[derive(Debug, Deserialize)]
@@ -71,6 +75,10 @@ fn skip(case: &Case) -> Option<&'static str> {
     if case.expect.events.is_some() {
         return Some("a program that ends at once has no reader of events");
     }
+    let renews = |action: &Value| action.pointer("/open/renewal").is_some();
+    if actions.iter().any(renews) {
+        return Some("a program that ends at once renews nothing in the background");
+    }
     if !cfg!(debug_assertions) && actions.iter().any(|action| action == "panic") {
         return Some("only debug builds can be made to fail");
     }
@@ -79,11 +87,19 @@ fn skip(case: &Case) -> Option<&'static str> {
 
 async fn run(case: &Case) -> Check {
     let world = World::new().await;
+    let folder = case.lay_out();
+    let texts = Placeholders::of(&world.sandbox, folder.path());
+    let environment = case.environment.iter().map(|(name, value)| {
+        let value = texts.fill(&json!(value));
+        (name.clone(), text(&value).to_owned())
+    });
     let mut stage = Stage {
         control: Control::of(&world.sandbox),
         vault: Vault::of(&world),
+        environment: environment.collect(),
+        texts,
         world,
-        folder: case.lay_out(),
+        folder,
         login: None,
     };
     stage.prepare(case).await?;
@@ -105,6 +121,8 @@ struct Stage {
     world: World,
     control: Control,
     vault: Vault,
+    environment: Vec<(String, String)>,
+    texts: Placeholders,
     folder: TempDir,
     login: Option<Login>,
 }
@@ -119,12 +137,11 @@ struct Vault {
 struct Login {
     child: Child,
     reader: Option<Reader>,
-    user_code: String,
 }
 
 impl Stage {
     /// Both accounts and the sign-in, by the library: what the binary does of this has cases of its own.
-    async fn prepare(&self, case: &Case) -> Check {
+    async fn prepare(&mut self, case: &Case) -> Check {
         let passphrase = json!({ "type": "text", "text": harness::PASSPHRASE });
         let vault = json!({ "type": "file", "path": self.vault.path, "passphrase": passphrase });
         let config = serde_json::from_value(json!({ "vault": vault })).unwrap();
@@ -163,8 +180,11 @@ impl Stage {
     }
 
     async fn act(&mut self, action: &Value, is_last: bool) -> Result<Value, Value> {
-        let user_code = self.login.as_ref().map_or("", |login| &login.user_code);
-        let action = filled_in(action, self.folder.path(), user_code);
+        let mut action = self.texts.fill(action);
+        if action == "finishSignIn" {
+            // It may have an argument.
+            action = json!({ "finishSignIn": null });
+        }
         let action = serde_json::from_value(action).unwrap();
         match action {
             Action::Open { vault } => {
@@ -182,8 +202,8 @@ impl Stage {
                 let removed = self.answer(&["account", "remove", &name], "");
                 removed.map(|_| Value::Null)
             }
-            Action::BeginSignIn(account) => self.begin_sign_in(&account),
-            Action::FinishSignIn => self.finish_sign_in(),
+            Action::BeginSignIn(beginning) => self.begin_sign_in(beginning),
+            Action::FinishSignIn(redirected_to) => self.finish_sign_in(redirected_to.as_deref()),
             Action::AccessToken(account) => self.access_token(&account),
             Action::TokenStatus(account) => self.part(&["status", &account], "/accounts/0/token"),
             Action::Send(message) => {
@@ -200,12 +220,15 @@ impl Stage {
                 self.control(&call).await.unwrap();
                 Ok(Value::Null)
             }
+            Action::Write(file) => {
+                file.write(self.folder.path());
+                Ok(Value::Null)
+            }
         }
     }
 
-    async fn control(&self, call: &ControlCall) -> Check {
-        let called = self.control.call(&call.method, &call.path, &call.body);
-        called.await.map(drop)
+    async fn control(&mut self, call: &ControlCall) -> Check {
+        self.control.perform(call, &mut self.texts).await
     }
 
     fn add_account(&self, given: Map<String, Value>) -> Result<Value, Value> {
@@ -216,10 +239,37 @@ impl Stage {
         for option in ["mailbox", "tenant", "clientId", "cloud"] {
             add_option(&mut command, option, account.get(option));
         }
+        if let Some(end) = account.get("secretExpiresAtUnixMs") {
+            let end = jiff::Timestamp::from_millisecond(end.as_i64().unwrap()).unwrap();
+            let day = end.strftime("%Y-%m-%d").to_string();
+            command.args(["--secret-expires", &day]);
+        }
         for (part, value) in account["grant"].as_object().unwrap() {
             match part.as_str() {
-                "type" => command.args(["--grant", &kebab(text(value))]),
+                "type" => {
+                    let name = kebab(text(value).trim_end_matches("Pkcs12"));
+                    command.args(["--grant", &name])
+                }
                 "clientSecret" => command.env("MAILBEARER_CLIENT_SECRET", text(value)),
+                "certificatePem" => {
+                    let file = self.world.write("certificate.pem", text(value));
+                    command.args(["--certificate-file", &file])
+                }
+                "privateKeyPem" => {
+                    let file = self.world.write("key.pem", text(value));
+                    command.args(["--private-key-file", &file])
+                }
+                "pkcs12" => {
+                    let path = self.world.path("certificate.p12");
+                    std::fs::write(&path, STANDARD.decode(text(value)).unwrap()).unwrap();
+                    command.arg("--pkcs12-file").arg(path)
+                }
+                "passphrase" => command.env("MAILBEARER_PKCS12_PASSPHRASE", text(value)),
+                "tokenFile" => command.args(["--federated-token-file", text(value)]),
+                "command" => {
+                    let words: Vec<_> = value.as_array().unwrap().iter().map(text).collect();
+                    command.args(["--token-command", &shell_words::join(words)])
+                }
                 other => panic!("unknown part of a grant: {other}"),
             };
         }
@@ -257,25 +307,31 @@ impl Stage {
         Ok(document["accessToken"].clone())
     }
 
-    fn begin_sign_in(&mut self, account: &str) -> Result<Value, Value> {
-        let mut child = spawn(&mut self.command(&["login", account]));
+    fn begin_sign_in(&mut self, beginning: Beginning) -> Result<Value, Value> {
+        let (account, flow) = beginning.parts();
+        let mut command = self.command(&["login", &account]);
+        if flow == SignInFlow::AuthorizationCode {
+            command.arg("--browser");
+        }
+        let mut child = spawn(&mut command);
         let mut reader = None;
         let line = read_until(&mut child, &mut reader, "\n");
         let document: Value = serde_json::from_str(&line).unwrap();
         let Some(prompt) = document.get("prompt") else {
             return Err(document["error"].clone());
         };
-        let user_code = text(&prompt["userCode"]).to_owned();
-        self.login = Some(Login {
-            child,
-            reader,
-            user_code,
-        });
+        self.texts.set("USER_CODE", text(&prompt["userCode"]));
+        self.texts
+            .set("SIGN_IN_URL", text(&prompt["verificationUrl"]));
+        self.login = Some(Login { child, reader });
         Ok(prompt.clone())
     }
 
-    fn finish_sign_in(&mut self) -> Result<Value, Value> {
+    fn finish_sign_in(&mut self, redirected_to: Option<&str>) -> Result<Value, Value> {
         let mut login = self.login.take().unwrap();
+        if let (Some(address), Some(stdin)) = (redirected_to, &mut login.child.stdin) {
+            writeln!(stdin, "{address}").unwrap();
+        }
         let line = read_until(&mut login.child, &mut login.reader, "\n");
         let run = finished(login.child, line);
         self.world.search(&run);
@@ -300,6 +356,7 @@ impl Stage {
         let (variable, value) = &self.vault.key;
         command.env_remove("MAILBEARER_PASSPHRASE");
         command.env(variable, value);
+        command.envs(self.environment.iter().cloned());
         command
     }
 }

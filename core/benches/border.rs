@@ -38,6 +38,7 @@ async fn world() -> (Sandbox, Mailbearer) {
         grant: Grant::ClientSecret {
             client_secret: seed::SERVICE_CLIENT_SECRET.to_owned().into(),
         },
+        secret_expires_at_unix_ms: None,
         endpoints: EndpointOverrides {
             authority: Some(sandbox.identity_url()),
             ..EndpointOverrides::default()

@@ -16,6 +16,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 pub struct Error {
     problem: Box<Problem>,
     source: Option<Box<dyn StdError + Send + Sync>>,
+    claims: Option<Box<str>>,
 }
 
 impl Error {
@@ -49,6 +50,14 @@ impl Error {
         self.problem.kind
     }
 
+    /// Whether waiting may help.
+    pub(crate) fn is_passing(&self) -> bool {
+        matches!(
+            self.kind(),
+            ProblemKind::Throttled | ProblemKind::Unavailable
+        )
+    }
+
     /// The cause as a stable label.
     pub fn code(&self) -> &str {
         &self.problem.code
@@ -75,6 +84,18 @@ impl Error {
         self
     }
 
+    /// Keeps what the next sign-in must fulfil, as JSON text (Conditional Access).
+    #[must_use]
+    pub(crate) fn with_claims(mut self, claims: Option<&str>) -> Self {
+        self.claims = claims.map(Box::from);
+        self
+    }
+
+    /// What the next sign-in must fulfil.
+    pub(crate) fn claims(&self) -> Option<&str> {
+        self.claims.as_deref()
+    }
+
     /// Keeps the verdict on each recipient.
     #[must_use]
     pub fn with_recipients(mut self, recipients: Vec<RecipientVerdict>) -> Self {
@@ -97,6 +118,7 @@ impl From<Problem> for Error {
         Self {
             problem: Box::new(problem),
             source: None,
+            claims: None,
         }
     }
 }

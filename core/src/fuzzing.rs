@@ -2,6 +2,7 @@
 //! Not part of the interface: each function takes any octets and panics only when Mailbearer has a fault.
 
 use crate::diagnosis;
+use crate::import::{self, Hints, Tool};
 use crate::message;
 use crate::model::{Bytes, Envelope};
 use crate::transport::smtp::auth::decode_challenge;
@@ -47,6 +48,27 @@ pub fn raw_message(octets: &[u8]) {
     if let Ok(mail) = normalized(octets) {
         let again = normalized(&mail.mime).map(|mail| mail.mime);
         assert_eq!(again.ok(), Some(mail.mime));
+    }
+}
+
+/// Reads the octets as the file of each of the other tools.
+pub fn import_file(octets: &[u8]) {
+    let text = String::from_utf8_lossy(octets);
+    for tool in [
+        None,
+        Some(Tool::EmailOauth2Proxy),
+        Some(Tool::SaslXoauth2),
+        Some(Tool::MuttOauth2),
+        Some(Tool::Oama),
+        Some(Tool::Pizauth),
+    ] {
+        let hints = Hints {
+            tool,
+            ..Hints::default()
+        };
+        if let Err(error) = import::read(&text, hints) {
+            assert!(!error.problem().fix.is_empty());
+        }
     }
 }
 

@@ -8,17 +8,21 @@ use crate::host::{
     Clock, Environment, HttpClient, Network, Random, SystemClock, SystemEnvironment, SystemHttp,
     SystemNetwork, SystemRandom, random_token, read_attachment,
 };
+use crate::import::Import;
 use crate::message::{self, BuiltMail, Stamp};
 use crate::model::{
     Account, Bytes, Config, Content, Delivery, Diagnosis, Envelope, Event, Evidence, Message,
     NewAccount, ProblemKind, RevealedAccessToken, SignInFlow, SignInPrompt, Timeouts, TokenStatus,
     Verdict,
 };
-use crate::token::{AccessToken, IdentityProvider, SignIns, TokenCache, TokenSource as _};
+use crate::secret::SecretText;
+use crate::token::{
+    AccessToken, Background, IdentityProvider, SignIns, TokenCache, TokenSource as _,
+};
 use crate::transport::{Outcome, OutgoingMail, Roads, SmtpRoute, Transport};
 use crate::vault::{self, Vault};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::sync::RwLock;
 
@@ -71,6 +75,8 @@ struct Engine {
     sign_ins: SignIns,
     roads: Roads,
     recorder: Recorder,
+    /// Renews without being asked, where the settings say so.
+    background: Mutex<Option<Background>>,
     closed: AtomicBool,
     /// Held for reading by every delivery, so that closing waits for those in flight.
     deliveries: RwLock<()>,
@@ -84,6 +90,7 @@ impl Mailbearer {
 
     /// Opens a handle on services of your own. Errors: `Config`, `Storage`.
     pub async fn open_with(config: Config, parts: Parts) -> Result<Self> {
+        Background::check(&config.renewal).map_err(|error| error.during("open"))?;
         let vault = match &parts.vault {
             Some(vault) => vault.clone(),
             None => vault::open(&config.vault, parts.random.clone())
@@ -99,7 +106,16 @@ impl Mailbearer {
         };
         let accounts = Accounts::new(vault);
         let recorder = Recorder::new();
-        let tokens = TokenCache::new(accounts.clone(), provider.clone(), recorder.clone());
+        let tokens = TokenCache::new(
+            accounts.clone(),
+            provider.clone(),
+            recorder.clone(),
+            config.renewal,
+        );
+        let background = config
+            .renewal
+            .in_background
+            .then(|| Background::start(tokens.clone(), config.renewal));
         let roads = Roads::new(
             parts.network.clone(),
             parts.clock.clone(),
@@ -110,6 +126,7 @@ impl Mailbearer {
             timeouts: config.timeouts,
             tokens,
             roads,
+            background: Mutex::new(background),
             sign_ins: SignIns::new(provider, parts.random.clone()),
             accounts,
             recorder,
@@ -122,12 +139,15 @@ impl Mailbearer {
         })
     }
 
-    /// Closes the handle: waits for the deliveries in flight, closes the connections, ends every reader of events, and refuses new work
-    /// (`Misuse`). May be called twice.
+    /// Closes the handle: waits for the deliveries in flight, and up to 5 s for renewals, closes the connections, ends
+    /// every reader of events, and refuses new work (`Misuse`). May be called twice.
     pub async fn close(&self) -> Result<()> {
         self.engine.closed.store(true, Ordering::SeqCst);
+        let background = self.engine.background.lock();
+        drop(background.unwrap_or_else(|e| e.into_inner()).take());
         let _all_done = self.engine.deliveries.write().await;
         self.engine.roads.close().await;
+        self.engine.tokens.settle().await;
         self.engine.recorder.close();
         Ok(())
     }
@@ -137,6 +157,26 @@ impl Mailbearer {
         self.open_for("add_account")?;
         let added = self.engine.accounts.add(account).await;
         added.map_err(|error| error.during("add_account"))
+    }
+
+    /// Takes over an account of another tool. Its refresh token counts as taken over only once the server has given an
+    /// access token for it; until then, and after any error, there is no account. Without a refresh token a person signs
+    /// in next. Errors: as in [`Mailbearer::add_account`] and [`Mailbearer::access_token`].
+    pub async fn import_account(&self, import: Import) -> Result<TokenStatus> {
+        self.open_for("import_account")?;
+        let imported = async {
+            let account = self.engine.accounts.add(import.account).await?;
+            let taken = self.take_over(&account, import.refresh_token).await;
+            if taken.is_err() {
+                self.engine.accounts.remove(&account.name).await?;
+                self.engine.tokens.forget(&account.name);
+            }
+            taken?;
+            self.engine.tokens.status(&account).await
+        };
+        imported
+            .await
+            .map_err(|error| error.during("import_account"))
     }
 
     /// All accounts, by name. Errors: `Storage`.
@@ -161,7 +201,8 @@ impl Mailbearer {
         self.open_for("begin_sign_in")?;
         let begin = async {
             let account = self.engine.accounts.find(account).await?;
-            self.engine.sign_ins.begin(&account, flow).await
+            let claims = self.engine.accounts.challenge(&account.name).await?;
+            self.engine.sign_ins.begin(&account, flow, claims).await
         };
         begin.await.map_err(|error| error.during("begin_sign_in"))
     }
@@ -172,7 +213,13 @@ impl Mailbearer {
         self.open_for("finish_sign_in")?;
         let finish = async {
             let account = self.engine.accounts.find(&prompt.account).await?;
-            let tokens = self.engine.sign_ins.finish(&account, prompt).await?;
+            let tokens = match self.engine.sign_ins.finish(&account, prompt).await {
+                Ok(tokens) => tokens,
+                Err(error) => {
+                    self.engine.tokens.keep_challenge(&account, &error).await?;
+                    return Err(error);
+                }
+            };
             self.engine.tokens.accept(&account, tokens).await?;
             self.engine.tokens.status(&account).await
         };
@@ -276,6 +323,17 @@ impl Mailbearer {
             "open a new handle",
         );
         Err(error.during(operation))
+    }
+
+    async fn take_over(&self, account: &Account, refresh_token: Option<SecretText>) -> Result<()> {
+        match refresh_token {
+            Some(refresh_token) => self.engine.tokens.adopt(account, &refresh_token).await,
+            None if account.grant.is_a_persons() => Ok(()),
+            None => {
+                let token = self.engine.tokens.access_token(&account.name, None);
+                token.await.map(drop)
+            }
+        }
     }
 
     /// Replaces every file among the attachments by its content.

@@ -32,6 +32,7 @@ pub mod error;
 #[doc(hidden)]
 pub mod fuzzing;
 pub mod host;
+pub mod import;
 #[cfg(feature = "logging")]
 pub mod logging;
 pub mod model;

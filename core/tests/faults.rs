@@ -10,7 +10,7 @@
 mod support;
 
 use mailbearer::model::{ProblemKind, Timeouts, VaultSettings, Verdict};
-use mailbearer::{Config, Delivery, Error};
+use mailbearer::{Config, Delivery, Error, Parts};
 use mailbearer_sandbox::{Effect, Fault, Options, Phase, SubmissionLimits, Times};
 use std::time::{Duration, Instant};
 use support::{SERVICE, World, mail};
@@ -59,7 +59,7 @@ async fn world_without(hidden_extensions: &'static [&'static str]) -> World {
         },
         ..Config::default()
     };
-    World::start_on(options, config).await
+    World::start_on(options, config, Parts::default()).await
 }
 
 /// Sends once with the fault and once without it.

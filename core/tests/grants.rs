@@ -5,7 +5,7 @@
 mod support;
 
 use mailbearer::host::{HttpClient as _, SystemHttp};
-use mailbearer::model::{Grant, NewAccount, SignInPrompt, TokenOrigin, TokenState};
+use mailbearer::model::{Grant, NewAccount, ProblemKind, SignInPrompt, TokenOrigin, TokenState};
 use mailbearer::{Config, Mailbearer, Parts, SignInFlow};
 use mailbearer_sandbox::directory::{
     Application, ExchangeServicePrincipal, FederatedCredential, MailboxPermission, MailboxRight,
@@ -388,4 +388,99 @@ async fn a_person_who_declines_in_the_browser() {
     let error = finished.unwrap_err();
     assert_eq!(error.code(), "user-declined-consent");
     assert!(page.contains("Not signed in"), "{page}");
+}
+
+/// What may stand in the address that the browser ends at, beside the right state.
+#[tokio::test]
+async fn every_answer_of_the_sign_in_page_has_an_outcome() {
+    let (world, _) = world_with_a_browser().await;
+    let handle = &world.mailbearer;
+    for (fields, code, kind) in [
+        ("", "redirect-mismatch", ProblemKind::Misuse),
+        ("code=", "redirect-mismatch", ProblemKind::Misuse),
+        ("code=a&code=b", "redirect-mismatch", ProblemKind::Misuse),
+        ("code=a&state=b", "redirect-mismatch", ProblemKind::Misuse),
+        (
+            "code=%FF%FE",
+            "token-request-malformed",
+            ProblemKind::Misuse,
+        ),
+        (
+            "code=unknown",
+            "token-request-malformed",
+            ProblemKind::Misuse,
+        ),
+        (
+            "code=a&error=access_denied",
+            "user-declined-consent",
+            ProblemKind::SignIn,
+        ),
+        (
+            "error=access_denied",
+            "user-declined-consent",
+            ProblemKind::SignIn,
+        ),
+        ("error=", "sign-in-refused", ProblemKind::Config),
+        (
+            "error=made_up",
+            "token-request-refused",
+            ProblemKind::SignIn,
+        ),
+        (
+            "error=login_required",
+            "interaction-required",
+            ProblemKind::SignIn,
+        ),
+        (
+            "error=consent_required",
+            "consent-missing",
+            ProblemKind::Consent,
+        ),
+        (
+            "error=temporarily_unavailable",
+            "transient-server-error",
+            ProblemKind::Unavailable,
+        ),
+        (
+            "error=server_error",
+            "transient-server-error",
+            ProblemKind::Unavailable,
+        ),
+        (
+            "error=invalid_scope",
+            "scope-malformed",
+            ProblemKind::Config,
+        ),
+        (
+            "error=invalid_client&error_description=AADSTS650053%3A+no+such+scope",
+            "scope-not-granted-to-app",
+            ProblemKind::Config,
+        ),
+    ] {
+        let flow = SignInFlow::AuthorizationCode;
+        let prompt = handle.begin_sign_in(NAME, flow).await.unwrap();
+        let url = oauth2::url::Url::parse(&prompt.verification_url).unwrap();
+        let field = |name: &str| {
+            let found = url.query_pairs().find(|(key, _)| key == name);
+            found.unwrap().1.into_owned()
+        };
+        let redirected_to = format!(
+            "{}?state={}&{fields}",
+            field("redirect_uri"),
+            field("state")
+        );
+        let prompt = SignInPrompt {
+            redirected_to: Some(redirected_to),
+            ..prompt
+        };
+        let error = handle.finish_sign_in(&prompt).await.unwrap_err();
+        assert_eq!(
+            (error.code(), error.kind()),
+            (code, kind),
+            "{fields}: {error:?}"
+        );
+        assert!(!error.problem().fix.is_empty(), "{fields}");
+        assert_eq!(error.problem().operation, "finish_sign_in");
+    }
+    assert_eq!(world.sandbox.inbox().len(), 0);
 }

@@ -112,6 +112,7 @@ async fn handle(provider: &Provider) -> Mailbearer {
             tenant: String::new(),
             client_id: "client".to_owned(),
             grant,
+            secret_expires_at_unix_ms: None,
             endpoints: EndpointOverrides {
                 token_url: url("token"),
                 device_authorization_url: url("devicecode"),
@@ -253,6 +254,7 @@ async fn nobody_at_home_is_a_network_error() {
         grant: Grant::ClientSecret {
             client_secret: SecretText::new("the-client-secret".to_owned()),
         },
+        secret_expires_at_unix_ms: None,
         endpoints: EndpointOverrides {
             token_url: Some(format!("http://{address}/token")),
             scopes: Some(vec!["smtp".to_owned()]),

@@ -10,15 +10,16 @@
 mod case;
 mod support;
 
-use case::{Case, Check, Control, ControlCall, contains, filled_in};
+use case::{Beginning, Case, Check, Control, ControlCall, FileToWrite, Placeholders, contains};
 use mailbearer::error::caught;
 use mailbearer::model::{Config, Evidence, Message};
-use mailbearer::{Envelope, Mailbearer, Problem, Result, SignInFlow, SignInPrompt};
+use mailbearer::{Envelope, Mailbearer, Problem, Result, SignInPrompt};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use std::panic::resume_unwind;
 use std::process::ExitCode;
-use support::{World, timeouts};
+use std::sync::Arc;
+use support::{Variables, World, timeouts};
 use tempfile::TempDir;
 
 #[derive(Debug, Deserialize)]
@@ -29,8 +30,8 @@ enum Action {
     AddAccount(Map<String, Value>),
     Accounts,
     RemoveAccount(String),
-    BeginSignIn(String),
-    FinishSignIn,
+    BeginSignIn(Beginning),
+    FinishSignIn(Option<String>),
     AccessToken(String),
     TokenStatus(String),
     Send(Box<Message>),
@@ -38,6 +39,7 @@ enum Action {
     Explain(Evidence),
     Panic,
     Control(ControlCall),
+    Write(FileToWrite),
 }
 
 fn main() -> ExitCode {
@@ -49,14 +51,22 @@ fn main() -> ExitCode {
 }
 
 async fn run(case: &Case) -> Check {
-    let world = World::start().await;
+    let environment = Arc::new(Variables::default());
+    let world = World::start_in(environment.clone()).await;
+    let folder = case.lay_out();
     let mut stage = Stage {
         mailbearer: world.mailbearer.clone(),
         control: Control::of(&world.sandbox),
+        texts: Placeholders::of(&world.sandbox, folder.path()),
         world: &world,
-        folder: case.lay_out(),
+        folder,
         prompt: None,
     };
+    for (name, value) in &case.environment {
+        let value = stage.texts.fill(&json!(value));
+        let value = value.as_str().unwrap().to_owned();
+        environment.0.lock().unwrap().insert(name.clone(), value);
+    }
     if case.signed_in {
         world.sign_in().await;
     }
@@ -90,14 +100,14 @@ struct Stage<'a> {
     world: &'a World,
     control: Control,
     mailbearer: Mailbearer,
+    texts: Placeholders,
     folder: TempDir,
     prompt: Option<SignInPrompt>,
 }
 
 impl Stage<'_> {
     async fn act(&mut self, action: &Value) -> Result<Value> {
-        let user_code = self.prompt.as_ref().map_or("", |prompt| &prompt.user_code);
-        let action = filled_in(action, self.folder.path(), user_code);
+        let action = as_object(self.texts.fill(action));
         let action = serde_json::from_value(action).unwrap();
         let mailbearer = &self.mailbearer;
         match action {
@@ -119,14 +129,19 @@ impl Stage<'_> {
             }
             Action::Accounts => as_json(mailbearer.accounts().await),
             Action::RemoveAccount(account) => as_json(mailbearer.remove_account(&account).await),
-            Action::BeginSignIn(account) => {
-                let flow = SignInFlow::DeviceCode;
+            Action::BeginSignIn(beginning) => {
+                let (account, flow) = beginning.parts();
                 let prompt = mailbearer.begin_sign_in(&account, flow).await?;
+                self.texts.set("USER_CODE", &prompt.user_code);
+                self.texts.set("SIGN_IN_URL", &prompt.verification_url);
                 as_json(Ok(self.prompt.insert(prompt)))
             }
-            Action::FinishSignIn => {
-                let prompt = self.prompt.as_ref().unwrap();
-                as_json(mailbearer.finish_sign_in(prompt).await)
+            Action::FinishSignIn(redirected_to) => {
+                let prompt = SignInPrompt {
+                    redirected_to,
+                    ..self.prompt.clone().unwrap()
+                };
+                as_json(mailbearer.finish_sign_in(&prompt).await)
             }
             Action::AccessToken(account) => {
                 let token = mailbearer.revealed_access_token(&account).await?;
@@ -149,12 +164,23 @@ impl Stage<'_> {
                 self.control(&call).await.unwrap();
                 Ok(Value::Null)
             }
+            Action::Write(file) => {
+                file.write(self.folder.path());
+                Ok(Value::Null)
+            }
         }
     }
 
-    async fn control(&self, call: &ControlCall) -> Check {
-        let called = self.control.call(&call.method, &call.path, &call.body);
-        called.await.map(drop)
+    async fn control(&mut self, call: &ControlCall) -> Check {
+        self.control.perform(call, &mut self.texts).await
+    }
+}
+
+/// `"finishSignIn"` as `{"finishSignIn": null}`, because it may have an argument.
+fn as_object(action: Value) -> Value {
+    match action.as_str() {
+        Some(name @ "finishSignIn") => json!({ name: null }),
+        _ => action,
     }
 }
 

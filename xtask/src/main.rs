@@ -47,6 +47,9 @@ enum Command {
         /// Fail if a file is not fresh, and write nothing.
         #[arg(long)]
         check: bool,
+        /// Also what Swift's native library brings: its generator takes a minute to compile.
+        #[arg(long, conflicts_with = "check")]
+        swift: bool,
     },
     /// Build the artifacts of one front end, or of all.
     Build {
@@ -78,7 +81,13 @@ fn run(arguments: Arguments) -> Result {
         Command::Ci { steps } => ci::run(&shell, &steps),
         Command::Tidy => tidy::run(&shell),
         Command::Test { suites } => test::run(&shell, &suites),
-        Command::Codegen { check } => codegen::run(&shell, check),
+        Command::Codegen { check, swift } => {
+            codegen::run(&shell, check)?;
+            match swift {
+                true => build::swift::generate(&shell),
+                false => Ok(()),
+            }
+        }
         Command::Build { target } => build::run(&shell, target),
         Command::Dist(arguments) => dist::run(&shell, &arguments),
     }

@@ -170,6 +170,19 @@ class ProblemKind(str, enum.Enum):
     """Report it: this is a fault of Mailbearer."""
 
 
+class Credential(str, enum.Enum):
+    """What an account signs in with, and what ends at a time of its own."""
+
+    REFRESH_TOKEN = "refreshToken"
+    """A person's refresh token, unless it is used before. Then they must sign in again."""
+
+    CLIENT_SECRET = "clientSecret"
+    """The application's client secret."""
+
+    CLIENT_CERTIFICATE = "clientCertificate"
+    """The application's certificate."""
+
+
 class EvidenceKind(str, enum.Enum):
     """Where a text was seen."""
 
@@ -232,6 +245,9 @@ class Config(Record):
 
     timeouts: Optional[Timeouts] = None
     """How long each wait may take."""
+
+    renewal: Optional[RenewalSettings] = None
+    """What happens to tokens that nobody asks for."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False, repr=False)
@@ -311,16 +327,30 @@ class Timeouts(Record):
     """How long each wait may take, in milliseconds. Every wait on a network has one of these limits."""
 
     connect_ms: int = 30000
-    """Name lookup, TCP connection, and separately the TLS handshake. Default [`CONNECT_MS`]."""
+    """Name lookup, TCP connection, and separately the TLS handshake. Default 30000."""
 
     reply_ms: int = 120000
-    """One whole reply to one SMTP command, however slowly it arrives. Default [`REPLY_MS`]."""
+    """One whole reply to one SMTP command, however slowly it arrives. Default 120000."""
 
     verdict_ms: int = 600000
-    """The verdict after the message has been sent. Default [`VERDICT_MS`]."""
+    """The verdict after the message has been sent. Default 600000."""
 
     token_ms: int = 30000
-    """One whole answer of an identity provider. Default [`TOKEN_MS`]."""
+    """One whole answer of an identity provider. Default 30000."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class RenewalSettings(Record):
+    """What happens to tokens that nobody asks for. Values out of their range are `Config` errors of `open`."""
+
+    in_background: bool = False
+    """Whether the tokens of all accounts are renewed while the handle is open, before any caller would have to wait; and with them the refresh tokens of accounts that nobody uses. Token commands are left alone. Default `false`: a token is renewed when it is asked for."""
+
+    requests_per_second: int = 10
+    """The most token requests that this makes in a second, 1 to 1000. Default 10."""
+
+    refresh_token_idle_days: int = 90
+    """After how many days without use a refresh token ends, 1 to 3650; what is said of its end follows from it. Default 90."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False, repr=False)
@@ -344,6 +374,9 @@ class NewAccount(Record):
 
     grant: Grant
     """How tokens are obtained."""
+
+    secret_expires_at_unix_ms: Optional[int] = None
+    """When the client secret ends, in milliseconds since 1970-01-01T00:00:00Z, as the portal shows it: a secret does not say so itself. It is warned of, and nothing is refused by it."""
 
     endpoints: EndpointOverrides = dataclasses.field(default_factory=lambda: EndpointOverrides())
     """Values that replace the cloud's own."""
@@ -387,6 +420,19 @@ class GrantClientCertificate(Record):
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class GrantClientCertificatePkcs12(Record):
+    """The same, from one file that holds both (PKCS#12, `.p12` or `.pfx`). It is opened when the account is added; the account is one of a client certificate then."""
+
+    _tag: ClassVar[str] = "clientCertificatePkcs12"
+
+    pkcs12: Bytes
+    """The file's octets."""
+
+    passphrase: SecretText = dataclasses.field(repr=False)
+    """What it is encrypted with; may be empty."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class GrantFederatedToken(Record):
     """The application signs in with the token of an issuer it trusts: Kubernetes, GitHub Actions, any other."""
 
@@ -413,8 +459,12 @@ class GrantTokenCommand(Record):
     """The program and its arguments, run without a shell."""
 
 
-Grant = Union[GrantAuthorizationCode, GrantDeviceCode, GrantClientSecret, GrantClientCertificate, GrantFederatedToken, GrantManagedIdentity, GrantTokenCommand]
+Grant = Union[GrantAuthorizationCode, GrantDeviceCode, GrantClientSecret, GrantClientCertificate, GrantClientCertificatePkcs12, GrantFederatedToken, GrantManagedIdentity, GrantTokenCommand]
 """How tokens are obtained, with the secrets that takes."""
+
+
+Bytes = bytes
+"""Octets: raw bytes where the language has them, base64 text in JSON."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False, repr=False)
@@ -470,6 +520,9 @@ class Account(Record):
 
     grant: GrantKind
     """How tokens are obtained."""
+
+    secret_expires_at_unix_ms: Optional[int] = None
+    """When the client secret ends, in milliseconds since 1970-01-01T00:00:00Z, if that was said."""
 
     endpoints: Endpoints
     """The addresses, ports and scopes in force."""
@@ -563,6 +616,15 @@ class TokenStatus(Record):
 
     has_refresh_token: bool
     """Whether a refresh token is stored."""
+
+    refresh_token_expires_at_unix_ms: Optional[int] = None
+    """When the refresh token ends unless it is used before, in milliseconds since 1970-01-01T00:00:00Z: by the server's usual rule (`refreshTokenIdleDays`), since the token itself does not say."""
+
+    secret_expires_at_unix_ms: Optional[int] = None
+    """When the client secret ends, in milliseconds since 1970-01-01T00:00:00Z, if the account was added with that."""
+
+    certificate_expires_at_unix_ms: Optional[int] = None
+    """When the certificate ends, in milliseconds since 1970-01-01T00:00:00Z."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False, repr=False)
@@ -679,10 +741,6 @@ class ContentFile(Record):
 
 Content = Union[ContentData, ContentFile]
 """The octets of an attachment, or where they are."""
-
-
-Bytes = bytes
-"""Octets: raw bytes where the language has them, base64 text in JSON."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False, repr=False)
@@ -910,6 +968,28 @@ class EventTokenFailed(Record):
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class EventExpiresSoon(Record):
+    """Something that an account signs in with ends soon: 60, 30, 14, 3 and 1 days before, once each for all processes that share a vault. Found out when a token is renewed, and every hour with renewal in the background; while nobody reads events it waits."""
+
+    _tag: ClassVar[str] = "expiresSoon"
+
+    at_unix_ms: int
+    """When, in milliseconds since 1970-01-01T00:00:00Z."""
+
+    account: str
+    """For which account."""
+
+    credential: Credential
+    """What ends."""
+
+    expires_at_unix_ms: int
+    """When it ends, in milliseconds since 1970-01-01T00:00:00Z."""
+
+    days_left: int
+    """Whole days until then; 0 on its last day and after its end."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class EventMailAccepted(Record):
     """The server took a mail for at least one recipient."""
 
@@ -960,7 +1040,7 @@ class EventMissed(Record):
     """How many."""
 
 
-Event = Union[EventTokenObtained, EventTokenFailed, EventMailAccepted, EventMailFailed, EventMissed]
+Event = Union[EventTokenObtained, EventTokenFailed, EventExpiresSoon, EventMailAccepted, EventMailFailed, EventMissed]
 """Something that happened in a handle."""
 
 
@@ -1076,6 +1156,7 @@ __all__ = [
     "PassphraseKeyFile",
     "SecretText",
     "Timeouts",
+    "RenewalSettings",
     "NewAccount",
     "Cloud",
     "Grant",
@@ -1083,9 +1164,11 @@ __all__ = [
     "GrantDeviceCode",
     "GrantClientSecret",
     "GrantClientCertificate",
+    "GrantClientCertificatePkcs12",
     "GrantFederatedToken",
     "GrantManagedIdentity",
     "GrantTokenCommand",
+    "Bytes",
     "EndpointOverrides",
     "Account",
     "GrantKind",
@@ -1102,7 +1185,6 @@ __all__ = [
     "Content",
     "ContentData",
     "ContentFile",
-    "Bytes",
     "Header",
     "Priority",
     "ListUnsubscribe",
@@ -1122,11 +1204,13 @@ __all__ = [
     "Event",
     "EventTokenObtained",
     "EventTokenFailed",
+    "EventExpiresSoon",
     "EventMailAccepted",
     "EventMailFailed",
     "EventMissed",
     "Problem",
     "ProblemKind",
+    "Credential",
     "Evidence",
     "EvidenceItem",
     "EvidenceKind",

@@ -313,6 +313,11 @@ RustBuffer uniffi_mailbearer_swift_fn_method_handle_explain(uint64_t ptr, RustBu
 uint64_t uniffi_mailbearer_swift_fn_method_handle_finish_sign_in(uint64_t ptr, RustBuffer prompt, uint64_t cancellation
 );
 #endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_MAILBEARER_SWIFT_FN_METHOD_HANDLE_PANIC_FOR_TESTS
+#define UNIFFI_FFIDEF_UNIFFI_MAILBEARER_SWIFT_FN_METHOD_HANDLE_PANIC_FOR_TESTS
+uint64_t uniffi_mailbearer_swift_fn_method_handle_panic_for_tests(uint64_t ptr, uint64_t cancellation
+);
+#endif
 #ifndef UNIFFI_FFIDEF_UNIFFI_MAILBEARER_SWIFT_FN_METHOD_HANDLE_REMOVE_ACCOUNT
 #define UNIFFI_FFIDEF_UNIFFI_MAILBEARER_SWIFT_FN_METHOD_HANDLE_REMOVE_ACCOUNT
 uint64_t uniffi_mailbearer_swift_fn_method_handle_remove_account(uint64_t ptr, RustBuffer account, uint64_t cancellation
@@ -352,6 +357,37 @@ uint64_t uniffi_mailbearer_swift_fn_constructor_cancellation_new(RustCallStatus 
 #ifndef UNIFFI_FFIDEF_UNIFFI_MAILBEARER_SWIFT_FN_METHOD_CANCELLATION_REQUEST
 #define UNIFFI_FFIDEF_UNIFFI_MAILBEARER_SWIFT_FN_METHOD_CANCELLATION_REQUEST
 void uniffi_mailbearer_swift_fn_method_cancellation_request(uint64_t ptr, RustCallStatus *_Nonnull out_status
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_MAILBEARER_SWIFT_FN_CLONE_LOGREADER
+#define UNIFFI_FFIDEF_UNIFFI_MAILBEARER_SWIFT_FN_CLONE_LOGREADER
+uint64_t uniffi_mailbearer_swift_fn_clone_logreader(uint64_t handle, RustCallStatus *_Nonnull out_status
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_MAILBEARER_SWIFT_FN_FREE_LOGREADER
+#define UNIFFI_FFIDEF_UNIFFI_MAILBEARER_SWIFT_FN_FREE_LOGREADER
+void uniffi_mailbearer_swift_fn_free_logreader(uint64_t handle, RustCallStatus *_Nonnull out_status
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_MAILBEARER_SWIFT_FN_CONSTRUCTOR_LOGREADER_OPEN
+#define UNIFFI_FFIDEF_UNIFFI_MAILBEARER_SWIFT_FN_CONSTRUCTOR_LOGREADER_OPEN
+uint64_t uniffi_mailbearer_swift_fn_constructor_logreader_open(RustBuffer level, RustCallStatus *_Nonnull out_status
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_MAILBEARER_SWIFT_FN_METHOD_LOGREADER_NEXT
+#define UNIFFI_FFIDEF_UNIFFI_MAILBEARER_SWIFT_FN_METHOD_LOGREADER_NEXT
+RustBuffer uniffi_mailbearer_swift_fn_method_logreader_next(uint64_t ptr, RustCallStatus *_Nonnull out_status
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_MAILBEARER_SWIFT_FN_METHOD_LOGREADER_TAKE_DROPPED
+#define UNIFFI_FFIDEF_UNIFFI_MAILBEARER_SWIFT_FN_METHOD_LOGREADER_TAKE_DROPPED
+uint64_t uniffi_mailbearer_swift_fn_method_logreader_take_dropped(uint64_t ptr, RustCallStatus *_Nonnull out_status
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_MAILBEARER_SWIFT_FN_FUNC_STOP_LOG
+#define UNIFFI_FFIDEF_UNIFFI_MAILBEARER_SWIFT_FN_FUNC_STOP_LOG
+void uniffi_mailbearer_swift_fn_func_stop_log(RustCallStatus *_Nonnull out_status
+    
 );
 #endif
 #ifndef UNIFFI_FFIDEF_FFI_MAILBEARER_SWIFT_RUSTBUFFER_ALLOC
@@ -614,6 +650,12 @@ void ffi_mailbearer_swift_rust_future_free_void(uint64_t handle
 void ffi_mailbearer_swift_rust_future_complete_void(uint64_t handle, RustCallStatus *_Nonnull out_status
 );
 #endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_MAILBEARER_SWIFT_CHECKSUM_FUNC_STOP_LOG
+#define UNIFFI_FFIDEF_UNIFFI_MAILBEARER_SWIFT_CHECKSUM_FUNC_STOP_LOG
+uint16_t uniffi_mailbearer_swift_checksum_func_stop_log(void
+    
+);
+#endif
 #ifndef UNIFFI_FFIDEF_UNIFFI_MAILBEARER_SWIFT_CHECKSUM_METHOD_EVENTREADER_NEXT
 #define UNIFFI_FFIDEF_UNIFFI_MAILBEARER_SWIFT_CHECKSUM_METHOD_EVENTREADER_NEXT
 uint16_t uniffi_mailbearer_swift_checksum_method_eventreader_next(void
@@ -668,6 +710,12 @@ uint16_t uniffi_mailbearer_swift_checksum_method_handle_finish_sign_in(void
     
 );
 #endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_MAILBEARER_SWIFT_CHECKSUM_METHOD_HANDLE_PANIC_FOR_TESTS
+#define UNIFFI_FFIDEF_UNIFFI_MAILBEARER_SWIFT_CHECKSUM_METHOD_HANDLE_PANIC_FOR_TESTS
+uint16_t uniffi_mailbearer_swift_checksum_method_handle_panic_for_tests(void
+    
+);
+#endif
 #ifndef UNIFFI_FFIDEF_UNIFFI_MAILBEARER_SWIFT_CHECKSUM_METHOD_HANDLE_REMOVE_ACCOUNT
 #define UNIFFI_FFIDEF_UNIFFI_MAILBEARER_SWIFT_CHECKSUM_METHOD_HANDLE_REMOVE_ACCOUNT
 uint16_t uniffi_mailbearer_swift_checksum_method_handle_remove_account(void
@@ -698,6 +746,18 @@ uint16_t uniffi_mailbearer_swift_checksum_method_cancellation_request(void
     
 );
 #endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_MAILBEARER_SWIFT_CHECKSUM_METHOD_LOGREADER_NEXT
+#define UNIFFI_FFIDEF_UNIFFI_MAILBEARER_SWIFT_CHECKSUM_METHOD_LOGREADER_NEXT
+uint16_t uniffi_mailbearer_swift_checksum_method_logreader_next(void
+    
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_MAILBEARER_SWIFT_CHECKSUM_METHOD_LOGREADER_TAKE_DROPPED
+#define UNIFFI_FFIDEF_UNIFFI_MAILBEARER_SWIFT_CHECKSUM_METHOD_LOGREADER_TAKE_DROPPED
+uint16_t uniffi_mailbearer_swift_checksum_method_logreader_take_dropped(void
+    
+);
+#endif
 #ifndef UNIFFI_FFIDEF_UNIFFI_MAILBEARER_SWIFT_CHECKSUM_CONSTRUCTOR_HANDLE_OPEN
 #define UNIFFI_FFIDEF_UNIFFI_MAILBEARER_SWIFT_CHECKSUM_CONSTRUCTOR_HANDLE_OPEN
 uint16_t uniffi_mailbearer_swift_checksum_constructor_handle_open(void
@@ -707,6 +767,12 @@ uint16_t uniffi_mailbearer_swift_checksum_constructor_handle_open(void
 #ifndef UNIFFI_FFIDEF_UNIFFI_MAILBEARER_SWIFT_CHECKSUM_CONSTRUCTOR_CANCELLATION_NEW
 #define UNIFFI_FFIDEF_UNIFFI_MAILBEARER_SWIFT_CHECKSUM_CONSTRUCTOR_CANCELLATION_NEW
 uint16_t uniffi_mailbearer_swift_checksum_constructor_cancellation_new(void
+    
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_MAILBEARER_SWIFT_CHECKSUM_CONSTRUCTOR_LOGREADER_OPEN
+#define UNIFFI_FFIDEF_UNIFFI_MAILBEARER_SWIFT_CHECKSUM_CONSTRUCTOR_LOGREADER_OPEN
+uint16_t uniffi_mailbearer_swift_checksum_constructor_logreader_open(void
     
 );
 #endif

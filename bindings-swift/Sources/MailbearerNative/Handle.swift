@@ -465,6 +465,22 @@ fileprivate final class UniffiHandleMap<T>: @unchecked Sendable {
 #if swift(>=5.8)
 @_documentation(visibility: private)
 #endif
+fileprivate struct FfiConverterUInt64: FfiConverterPrimitive {
+    typealias FfiType = UInt64
+    typealias SwiftType = UInt64
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> UInt64 {
+        return try lift(readInt(&buf))
+    }
+
+    public static func write(_ value: SwiftType, into buf: inout [UInt8]) {
+        writeInt(&buf, lower(value))
+    }
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
 fileprivate struct FfiConverterString: FfiConverter {
     typealias SwiftType = String
     typealias FfiType = RustBuffer
@@ -811,6 +827,11 @@ public protocol HandleProtocol: AnyObject, Sendable {
     
     func finishSignIn(prompt: SignInPrompt, cancellation: Cancellation) async throws  -> TokenStatus
     
+    /**
+     * Not a method of the handle: what becomes of a fault of ours, for the tests. Nothing happens but in debug builds.
+     */
+    func panicForTests(cancellation: Cancellation) async throws 
+    
     func removeAccount(account: String, cancellation: Cancellation) async throws 
     
     func send(message: Message, cancellation: Cancellation) async throws  -> Delivery
@@ -1006,6 +1027,25 @@ open func finishSignIn(prompt: SignInPrompt, cancellation: Cancellation)async th
         )
 }
     
+    /**
+     * Not a method of the handle: what becomes of a fault of ours, for the tests. Nothing happens but in debug builds.
+     */
+open func panicForTests(cancellation: Cancellation)async throws   {
+    return
+        try  await uniffiRustCallAsync(
+            rustFutureFunc: {
+                uniffi_mailbearer_swift_fn_method_handle_panic_for_tests(
+                        self.uniffiCloneHandle(),FfiConverterTypeCancellation_lower(cancellation)
+                )
+            },
+            pollFunc: ffi_mailbearer_swift_rust_future_poll_void,
+            completeFunc: ffi_mailbearer_swift_rust_future_complete_void,
+            freeFunc: ffi_mailbearer_swift_rust_future_free_void,
+            liftFunc: { $0 },
+            errorHandler: FfiConverterTypeFailure_lift
+        )
+}
+    
 open func removeAccount(account: String, cancellation: Cancellation)async throws   {
     return
         try  await uniffiRustCallAsync(
@@ -1118,6 +1158,164 @@ public func FfiConverterTypeHandle_lower(_ value: Handle) -> UInt64 {
 
 
 
+
+
+/**
+ * A reader of the log's records. It ends when the log is stopped or given to another reader.
+ */
+public protocol LogReaderProtocol: AnyObject, Sendable {
+    
+    /**
+     * Waits in this thread for the next record; nothing at the end.
+     */
+    func next()  -> LogRecord?
+    
+    /**
+     * How many records were lost since the last time this was asked, because they came faster than they were read.
+     */
+    func takeDropped()  -> UInt64
+    
+}
+/**
+ * A reader of the log's records. It ends when the log is stopped or given to another reader.
+ */
+open class LogReader: LogReaderProtocol, @unchecked Sendable {
+    fileprivate let handle: UInt64
+
+    /// Used to instantiate a [FFIObject] without an actual handle, for fakes in tests, mostly.
+#if swift(>=5.8)
+    @_documentation(visibility: private)
+#endif
+    public struct NoHandle {
+        public init() {}
+    }
+
+    // TODO: We'd like this to be `private` but for Swifty reasons,
+    // we can't implement `FfiConverter` without making this `required` and we can't
+    // make it `required` without making it `public`.
+#if swift(>=5.8)
+    @_documentation(visibility: private)
+#endif
+    required public init(unsafeFromHandle handle: UInt64) {
+        self.handle = handle
+    }
+
+    // This constructor can be used to instantiate a fake object.
+    // - Parameter noHandle: Placeholder value so we can have a constructor separate from the default empty one that may be implemented for classes extending [FFIObject].
+    //
+    // - Warning:
+    //     Any object instantiated with this constructor cannot be passed to an actual Rust-backed object. Since there isn't a backing handle the FFI lower functions will crash.
+#if swift(>=5.8)
+    @_documentation(visibility: private)
+#endif
+    public init(noHandle: NoHandle) {
+        self.handle = 0
+    }
+
+#if swift(>=5.8)
+    @_documentation(visibility: private)
+#endif
+    public func uniffiCloneHandle() -> UInt64 {
+        return try! rustCall { uniffi_mailbearer_swift_fn_clone_logreader(self.handle, $0) }
+    }
+    // No primary constructor declared for this class.
+
+    deinit {
+        if handle == 0 {
+            // Mock objects have handle=0 don't try to free them
+            return
+        }
+
+        try! rustCall { uniffi_mailbearer_swift_fn_free_logreader(handle, $0) }
+    }
+
+    
+    /**
+     * Hands every record of `level` and above to a new reader, in place of an earlier one.
+     */
+public static func `open`(level: LogLevel)throws  -> LogReader  {
+    return try  FfiConverterTypeLogReader_lift(try rustCallWithError(FfiConverterTypeFailure_lift) {
+        uniffiCallStatus in
+    uniffi_mailbearer_swift_fn_constructor_logreader_open(
+        FfiConverterTypeLogLevel_lower(level),uniffiCallStatus
+    )
+})
+}
+    
+
+    
+    /**
+     * Waits in this thread for the next record; nothing at the end.
+     */
+open func next() -> LogRecord?  {
+    return try!  FfiConverterOptionTypeLogRecord.lift(try! rustCall() {
+        uniffiCallStatus in
+    uniffi_mailbearer_swift_fn_method_logreader_next(
+            self.uniffiCloneHandle(),uniffiCallStatus
+    )
+})
+}
+    
+    /**
+     * How many records were lost since the last time this was asked, because they came faster than they were read.
+     */
+open func takeDropped() -> UInt64  {
+    return try!  FfiConverterUInt64.lift(try! rustCall() {
+        uniffiCallStatus in
+    uniffi_mailbearer_swift_fn_method_logreader_take_dropped(
+            self.uniffiCloneHandle(),uniffiCallStatus
+    )
+})
+}
+    
+
+    
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeLogReader: FfiConverter {
+    typealias FfiType = UInt64
+    typealias SwiftType = LogReader
+
+    public static func lift(_ handle: UInt64) throws -> LogReader {
+        return LogReader(unsafeFromHandle: handle)
+    }
+
+    public static func lower(_ value: LogReader) -> UInt64 {
+        return value.uniffiCloneHandle()
+    }
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> LogReader {
+        let handle: UInt64 = try readInt(&buf)
+        return try lift(handle)
+    }
+
+    public static func write(_ value: LogReader, into buf: inout [UInt8]) {
+        writeInt(&buf, lower(value))
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeLogReader_lift(_ handle: UInt64) throws -> LogReader {
+    return try FfiConverterTypeLogReader.lift(handle)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeLogReader_lower(_ value: LogReader) -> UInt64 {
+    return FfiConverterTypeLogReader.lower(value)
+}
+
+
+
+
 /**
  * Why a call gave no value.
  */
@@ -1208,6 +1406,30 @@ public func FfiConverterTypeFailure_lift(_ buf: RustBuffer) throws -> Failure {
 #endif
 public func FfiConverterTypeFailure_lower(_ value: Failure) -> RustBuffer {
     return FfiConverterTypeFailure.lower(value)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+fileprivate struct FfiConverterOptionTypeLogRecord: FfiConverterRustBuffer {
+    typealias SwiftType = LogRecord?
+
+    public static func write(_ value: SwiftType, into buf: inout [UInt8]) {
+        guard let value = value else {
+            writeInt(&buf, Int8(0))
+            return
+        }
+        writeInt(&buf, Int8(1))
+        FfiConverterTypeLogRecord.write(value, into: &buf)
+    }
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> SwiftType {
+        switch try readInt(&buf) as Int8 {
+        case 0: return nil
+        case 1: return try FfiConverterTypeLogRecord.read(from: &buf)
+        default: throw UniffiInternalError.unexpectedOptionalTag
+        }
+    }
 }
 
 #if swift(>=5.8)
@@ -1331,6 +1553,15 @@ fileprivate func uniffiFutureContinuationCallback(handle: UInt64, pollResult: In
         print("uniffiFutureContinuationCallback invalid handle")
     }
 }
+/**
+ * Hands the log to nobody.
+ */
+public func stopLog()  {try! rustCall() {
+        uniffiCallStatus in
+    uniffi_mailbearer_swift_fn_func_stop_log(uniffiCallStatus
+    )
+}
+}
 
 private enum InitializationResult {
     case ok
@@ -1346,6 +1577,9 @@ private let initializationResult: InitializationResult = {
     let scaffolding_contract_version = ffi_mailbearer_swift_uniffi_contract_version()
     if bindings_contract_version != scaffolding_contract_version {
         return InitializationResult.contractVersionMismatch
+    }
+    if (uniffi_mailbearer_swift_checksum_func_stop_log() != 10688) {
+        return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_mailbearer_swift_checksum_method_eventreader_next() != 46557) {
         return InitializationResult.apiChecksumMismatch
@@ -1374,6 +1608,9 @@ private let initializationResult: InitializationResult = {
     if (uniffi_mailbearer_swift_checksum_method_handle_finish_sign_in() != 60607) {
         return InitializationResult.apiChecksumMismatch
     }
+    if (uniffi_mailbearer_swift_checksum_method_handle_panic_for_tests() != 55571) {
+        return InitializationResult.apiChecksumMismatch
+    }
     if (uniffi_mailbearer_swift_checksum_method_handle_remove_account() != 38458) {
         return InitializationResult.apiChecksumMismatch
     }
@@ -1389,10 +1626,19 @@ private let initializationResult: InitializationResult = {
     if (uniffi_mailbearer_swift_checksum_method_cancellation_request() != 42921) {
         return InitializationResult.apiChecksumMismatch
     }
+    if (uniffi_mailbearer_swift_checksum_method_logreader_next() != 35179) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_mailbearer_swift_checksum_method_logreader_take_dropped() != 64567) {
+        return InitializationResult.apiChecksumMismatch
+    }
     if (uniffi_mailbearer_swift_checksum_constructor_handle_open() != 39771) {
         return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_mailbearer_swift_checksum_constructor_cancellation_new() != 60797) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_mailbearer_swift_checksum_constructor_logreader_open() != 59780) {
         return InitializationResult.apiChecksumMismatch
     }
 

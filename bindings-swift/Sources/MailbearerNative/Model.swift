@@ -660,6 +660,10 @@ public struct Account: Equatable, Hashable {
      */
     public var grant: GrantKind
     /**
+     * When the client secret ends, in milliseconds since 1970-01-01T00:00:00Z, if that was said.
+     */
+    public var secretExpiresAtUnixMs: Int64?
+    /**
      * The addresses, ports and scopes in force.
      */
     public var endpoints: Endpoints
@@ -686,6 +690,9 @@ public struct Account: Equatable, Hashable {
          * How tokens are obtained.
          */grant: GrantKind, 
         /**
+         * When the client secret ends, in milliseconds since 1970-01-01T00:00:00Z, if that was said.
+         */secretExpiresAtUnixMs: Int64?, 
+        /**
          * The addresses, ports and scopes in force.
          */endpoints: Endpoints) {
         self.name = name
@@ -694,6 +701,7 @@ public struct Account: Equatable, Hashable {
         self.tenant = tenant
         self.clientId = clientId
         self.grant = grant
+        self.secretExpiresAtUnixMs = secretExpiresAtUnixMs
         self.endpoints = endpoints
     }
 
@@ -719,6 +727,7 @@ public struct FfiConverterTypeAccount: FfiConverterRustBuffer {
                 tenant: FfiConverterString.read(from: &buf), 
                 clientId: FfiConverterString.read(from: &buf), 
                 grant: FfiConverterTypeGrantKind.read(from: &buf), 
+                secretExpiresAtUnixMs: FfiConverterOptionInt64.read(from: &buf), 
                 endpoints: FfiConverterTypeEndpoints.read(from: &buf)
         )
     }
@@ -730,6 +739,7 @@ public struct FfiConverterTypeAccount: FfiConverterRustBuffer {
         FfiConverterString.write(value.tenant, into: &buf)
         FfiConverterString.write(value.clientId, into: &buf)
         FfiConverterTypeGrantKind.write(value.grant, into: &buf)
+        FfiConverterOptionInt64.write(value.secretExpiresAtUnixMs, into: &buf)
         FfiConverterTypeEndpoints.write(value.endpoints, into: &buf)
     }
 }
@@ -927,6 +937,10 @@ public struct Config: Equatable, Hashable {
      * How long each wait may take.
      */
     public var timeouts: Timeouts
+    /**
+     * What happens to tokens that nobody asks for.
+     */
+    public var renewal: RenewalSettings
 
     // Default memberwise initializers are never public by default, so we
     // declare one manually.
@@ -940,10 +954,14 @@ public struct Config: Equatable, Hashable {
          */ehloName: String?, 
         /**
          * How long each wait may take.
-         */timeouts: Timeouts) {
+         */timeouts: Timeouts, 
+        /**
+         * What happens to tokens that nobody asks for.
+         */renewal: RenewalSettings) {
         self.vault = vault
         self.ehloName = ehloName
         self.timeouts = timeouts
+        self.renewal = renewal
     }
 
     
@@ -964,7 +982,8 @@ public struct FfiConverterTypeConfig: FfiConverterRustBuffer {
             try Config(
                 vault: FfiConverterTypeVaultSettings.read(from: &buf), 
                 ehloName: FfiConverterOptionString.read(from: &buf), 
-                timeouts: FfiConverterTypeTimeouts.read(from: &buf)
+                timeouts: FfiConverterTypeTimeouts.read(from: &buf), 
+                renewal: FfiConverterTypeRenewalSettings.read(from: &buf)
         )
     }
 
@@ -972,6 +991,7 @@ public struct FfiConverterTypeConfig: FfiConverterRustBuffer {
         FfiConverterTypeVaultSettings.write(value.vault, into: &buf)
         FfiConverterOptionString.write(value.ehloName, into: &buf)
         FfiConverterTypeTimeouts.write(value.timeouts, into: &buf)
+        FfiConverterTypeRenewalSettings.write(value.renewal, into: &buf)
     }
 }
 
@@ -1407,7 +1427,7 @@ public struct Endpoints: Equatable, Hashable {
      */
     public var caPem: String?
     /**
-     * The settings in force, by their names in [`EndpointOverrides`], on which Microsoft's own sources disagree:
+     * The settings in force, by their names in ``EndpointOverrides``, on which Microsoft's own sources disagree:
      * override them if the server cannot be reached or refuses the token.
      */
     public var unverified: [String]
@@ -1440,7 +1460,7 @@ public struct Endpoints: Equatable, Hashable {
          * Certificates trusted in addition to the system's, as PEM text.
          */caPem: String?, 
         /**
-         * The settings in force, by their names in [`EndpointOverrides`], on which Microsoft's own sources disagree:
+         * The settings in force, by their names in ``EndpointOverrides``, on which Microsoft's own sources disagree:
          * override them if the server cannot be reached or refuses the token.
          */unverified: [String]) {
         self.tokenUrl = tokenUrl
@@ -2209,6 +2229,11 @@ public struct NewAccount: Equatable, Hashable {
      */
     public var grant: Grant
     /**
+     * When the client secret ends, in milliseconds since 1970-01-01T00:00:00Z, as the portal shows it: a secret does not say
+     * so itself. It is warned of, and nothing is refused by it.
+     */
+    public var secretExpiresAtUnixMs: Int64?
+    /**
      * Values that replace the cloud's own.
      */
     public var endpoints: EndpointOverrides
@@ -2237,6 +2262,10 @@ public struct NewAccount: Equatable, Hashable {
          * How tokens are obtained.
          */grant: Grant, 
         /**
+         * When the client secret ends, in milliseconds since 1970-01-01T00:00:00Z, as the portal shows it: a secret does not say
+         * so itself. It is warned of, and nothing is refused by it.
+         */secretExpiresAtUnixMs: Int64?, 
+        /**
          * Values that replace the cloud's own.
          */endpoints: EndpointOverrides) {
         self.name = name
@@ -2245,6 +2274,7 @@ public struct NewAccount: Equatable, Hashable {
         self.tenant = tenant
         self.clientId = clientId
         self.grant = grant
+        self.secretExpiresAtUnixMs = secretExpiresAtUnixMs
         self.endpoints = endpoints
     }
 
@@ -2270,6 +2300,7 @@ public struct FfiConverterTypeNewAccount: FfiConverterRustBuffer {
                 tenant: FfiConverterString.read(from: &buf), 
                 clientId: FfiConverterString.read(from: &buf), 
                 grant: FfiConverterTypeGrant.read(from: &buf), 
+                secretExpiresAtUnixMs: FfiConverterOptionInt64.read(from: &buf), 
                 endpoints: FfiConverterTypeEndpointOverrides.read(from: &buf)
         )
     }
@@ -2281,6 +2312,7 @@ public struct FfiConverterTypeNewAccount: FfiConverterRustBuffer {
         FfiConverterString.write(value.tenant, into: &buf)
         FfiConverterString.write(value.clientId, into: &buf)
         FfiConverterTypeGrant.write(value.grant, into: &buf)
+        FfiConverterOptionInt64.write(value.secretExpiresAtUnixMs, into: &buf)
         FfiConverterTypeEndpointOverrides.write(value.endpoints, into: &buf)
     }
 }
@@ -2538,6 +2570,91 @@ public func FfiConverterTypeRecipientVerdict_lift(_ buf: RustBuffer) throws -> R
 #endif
 public func FfiConverterTypeRecipientVerdict_lower(_ value: RecipientVerdict) -> RustBuffer {
     return FfiConverterTypeRecipientVerdict.lower(value)
+}
+
+
+/**
+ * What happens to tokens that nobody asks for. Values out of their range are `Config` errors of `open`.
+ */
+public struct RenewalSettings: Equatable, Hashable {
+    /**
+     * Whether the tokens of all accounts are renewed while the handle is open, before any caller would have to wait; and
+     * with them the refresh tokens of accounts that nobody uses. Token commands are left alone. Default `false`: a token is
+     * renewed when it is asked for.
+     */
+    public var inBackground: Bool
+    /**
+     * The most token requests that this makes in a second, 1 to 1000. Default 10.
+     */
+    public var requestsPerSecond: UInt32
+    /**
+     * After how many days without use a refresh token ends, 1 to 3650; what is said of its end follows from it. Default
+     * 90.
+     */
+    public var refreshTokenIdleDays: UInt32
+
+    // Default memberwise initializers are never public by default, so we
+    // declare one manually.
+    public init(
+        /**
+         * Whether the tokens of all accounts are renewed while the handle is open, before any caller would have to wait; and
+         * with them the refresh tokens of accounts that nobody uses. Token commands are left alone. Default `false`: a token is
+         * renewed when it is asked for.
+         */inBackground: Bool, 
+        /**
+         * The most token requests that this makes in a second, 1 to 1000. Default 10.
+         */requestsPerSecond: UInt32, 
+        /**
+         * After how many days without use a refresh token ends, 1 to 3650; what is said of its end follows from it. Default
+         * 90.
+         */refreshTokenIdleDays: UInt32) {
+        self.inBackground = inBackground
+        self.requestsPerSecond = requestsPerSecond
+        self.refreshTokenIdleDays = refreshTokenIdleDays
+    }
+
+    
+
+    
+}
+
+#if compiler(>=6)
+extension RenewalSettings: Sendable {}
+#endif
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeRenewalSettings: FfiConverterRustBuffer {
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> RenewalSettings {
+        return
+            try RenewalSettings(
+                inBackground: FfiConverterBool.read(from: &buf), 
+                requestsPerSecond: FfiConverterUInt32.read(from: &buf), 
+                refreshTokenIdleDays: FfiConverterUInt32.read(from: &buf)
+        )
+    }
+
+    public static func write(_ value: RenewalSettings, into buf: inout [UInt8]) {
+        FfiConverterBool.write(value.inBackground, into: &buf)
+        FfiConverterUInt32.write(value.requestsPerSecond, into: &buf)
+        FfiConverterUInt32.write(value.refreshTokenIdleDays, into: &buf)
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeRenewalSettings_lift(_ buf: RustBuffer) throws -> RenewalSettings {
+    return try FfiConverterTypeRenewalSettings.lift(buf)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeRenewalSettings_lower(_ value: RenewalSettings) -> RustBuffer {
+    return FfiConverterTypeRenewalSettings.lower(value)
 }
 
 
@@ -2894,19 +3011,19 @@ public func FfiConverterTypeStep_lower(_ value: Step) -> RustBuffer {
  */
 public struct Timeouts: Equatable, Hashable {
     /**
-     * Name lookup, TCP connection, and separately the TLS handshake. Default [`CONNECT_MS`].
+     * Name lookup, TCP connection, and separately the TLS handshake. Default 30000.
      */
     public var connectMs: UInt64
     /**
-     * One whole reply to one SMTP command, however slowly it arrives. Default [`REPLY_MS`].
+     * One whole reply to one SMTP command, however slowly it arrives. Default 120000.
      */
     public var replyMs: UInt64
     /**
-     * The verdict after the message has been sent. Default [`VERDICT_MS`].
+     * The verdict after the message has been sent. Default 600000.
      */
     public var verdictMs: UInt64
     /**
-     * One whole answer of an identity provider. Default [`TOKEN_MS`].
+     * One whole answer of an identity provider. Default 30000.
      */
     public var tokenMs: UInt64
 
@@ -2914,16 +3031,16 @@ public struct Timeouts: Equatable, Hashable {
     // declare one manually.
     public init(
         /**
-         * Name lookup, TCP connection, and separately the TLS handshake. Default [`CONNECT_MS`].
+         * Name lookup, TCP connection, and separately the TLS handshake. Default 30000.
          */connectMs: UInt64, 
         /**
-         * One whole reply to one SMTP command, however slowly it arrives. Default [`REPLY_MS`].
+         * One whole reply to one SMTP command, however slowly it arrives. Default 120000.
          */replyMs: UInt64, 
         /**
-         * The verdict after the message has been sent. Default [`VERDICT_MS`].
+         * The verdict after the message has been sent. Default 600000.
          */verdictMs: UInt64, 
         /**
-         * One whole answer of an identity provider. Default [`TOKEN_MS`].
+         * One whole answer of an identity provider. Default 30000.
          */tokenMs: UInt64) {
         self.connectMs = connectMs
         self.replyMs = replyMs
@@ -3087,6 +3204,19 @@ public struct TokenStatus: Equatable, Hashable {
      * Whether a refresh token is stored.
      */
     public var hasRefreshToken: Bool
+    /**
+     * When the refresh token ends unless it is used before, in milliseconds since 1970-01-01T00:00:00Z: by the server's usual
+     * rule (`refreshTokenIdleDays`), since the token itself does not say.
+     */
+    public var refreshTokenExpiresAtUnixMs: Int64?
+    /**
+     * When the client secret ends, in milliseconds since 1970-01-01T00:00:00Z, if the account was added with that.
+     */
+    public var secretExpiresAtUnixMs: Int64?
+    /**
+     * When the certificate ends, in milliseconds since 1970-01-01T00:00:00Z.
+     */
+    public var certificateExpiresAtUnixMs: Int64?
 
     // Default memberwise initializers are never public by default, so we
     // declare one manually.
@@ -3117,7 +3247,17 @@ public struct TokenStatus: Equatable, Hashable {
          */expiresAtUnixMs: Int64?, 
         /**
          * Whether a refresh token is stored.
-         */hasRefreshToken: Bool) {
+         */hasRefreshToken: Bool, 
+        /**
+         * When the refresh token ends unless it is used before, in milliseconds since 1970-01-01T00:00:00Z: by the server's usual
+         * rule (`refreshTokenIdleDays`), since the token itself does not say.
+         */refreshTokenExpiresAtUnixMs: Int64?, 
+        /**
+         * When the client secret ends, in milliseconds since 1970-01-01T00:00:00Z, if the account was added with that.
+         */secretExpiresAtUnixMs: Int64?, 
+        /**
+         * When the certificate ends, in milliseconds since 1970-01-01T00:00:00Z.
+         */certificateExpiresAtUnixMs: Int64?) {
         self.account = account
         self.state = state
         self.origin = origin
@@ -3127,6 +3267,9 @@ public struct TokenStatus: Equatable, Hashable {
         self.obtainedAtUnixMs = obtainedAtUnixMs
         self.expiresAtUnixMs = expiresAtUnixMs
         self.hasRefreshToken = hasRefreshToken
+        self.refreshTokenExpiresAtUnixMs = refreshTokenExpiresAtUnixMs
+        self.secretExpiresAtUnixMs = secretExpiresAtUnixMs
+        self.certificateExpiresAtUnixMs = certificateExpiresAtUnixMs
     }
 
     
@@ -3153,7 +3296,10 @@ public struct FfiConverterTypeTokenStatus: FfiConverterRustBuffer {
                 subject: FfiConverterOptionString.read(from: &buf), 
                 obtainedAtUnixMs: FfiConverterOptionInt64.read(from: &buf), 
                 expiresAtUnixMs: FfiConverterOptionInt64.read(from: &buf), 
-                hasRefreshToken: FfiConverterBool.read(from: &buf)
+                hasRefreshToken: FfiConverterBool.read(from: &buf), 
+                refreshTokenExpiresAtUnixMs: FfiConverterOptionInt64.read(from: &buf), 
+                secretExpiresAtUnixMs: FfiConverterOptionInt64.read(from: &buf), 
+                certificateExpiresAtUnixMs: FfiConverterOptionInt64.read(from: &buf)
         )
     }
 
@@ -3167,6 +3313,9 @@ public struct FfiConverterTypeTokenStatus: FfiConverterRustBuffer {
         FfiConverterOptionInt64.write(value.obtainedAtUnixMs, into: &buf)
         FfiConverterOptionInt64.write(value.expiresAtUnixMs, into: &buf)
         FfiConverterBool.write(value.hasRefreshToken, into: &buf)
+        FfiConverterOptionInt64.write(value.refreshTokenExpiresAtUnixMs, into: &buf)
+        FfiConverterOptionInt64.write(value.secretExpiresAtUnixMs, into: &buf)
+        FfiConverterOptionInt64.write(value.certificateExpiresAtUnixMs, into: &buf)
     }
 }
 
@@ -3587,6 +3736,91 @@ public func FfiConverterTypeContent_lower(_ value: Content) -> RustBuffer {
 
 
 /**
+ * What an account signs in with, and what ends at a time of its own.
+ */
+
+public enum Credential: Equatable, Hashable {
+    
+    /**
+     * A person's refresh token, unless it is used before. Then they must sign in again.
+     */
+    case refreshToken
+    /**
+     * The application's client secret.
+     */
+    case clientSecret
+    /**
+     * The application's certificate.
+     */
+    case clientCertificate
+
+
+
+
+
+}
+
+#if compiler(>=6)
+extension Credential: Sendable {}
+#endif
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeCredential: FfiConverterRustBuffer {
+    typealias SwiftType = Credential
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> Credential {
+        let variant: Int32 = try readInt(&buf)
+        switch variant {
+        
+        case 1: return .refreshToken
+        
+        case 2: return .clientSecret
+        
+        case 3: return .clientCertificate
+        
+        default: throw UniffiInternalError.unexpectedEnumCase
+        }
+    }
+
+    public static func write(_ value: Credential, into buf: inout [UInt8]) {
+        switch value {
+        
+        
+        case .refreshToken:
+            writeInt(&buf, Int32(1))
+        
+        
+        case .clientSecret:
+            writeInt(&buf, Int32(2))
+        
+        
+        case .clientCertificate:
+            writeInt(&buf, Int32(3))
+        
+        }
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeCredential_lift(_ buf: RustBuffer) throws -> Credential {
+    return try FfiConverterTypeCredential.lift(buf)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeCredential_lower(_ value: Credential) -> RustBuffer {
+    return FfiConverterTypeCredential.lower(value)
+}
+
+
+
+/**
  * Something that happened in a handle.
  */
 
@@ -3622,6 +3856,28 @@ public enum Event: Equatable, Hashable {
         /**
          * Why, and what to do.
          */problem: Problem
+    )
+    /**
+     * Something that an account signs in with ends soon: 60, 30, 14, 3 and 1 days before, once each for all processes
+     * that share a vault. Found out when a token is renewed, and every hour with renewal in the background; while nobody
+     * reads events it waits.
+     */
+    case expiresSoon(
+        /**
+         * When, in milliseconds since 1970-01-01T00:00:00Z.
+         */atUnixMs: Int64, 
+        /**
+         * For which account.
+         */account: String, 
+        /**
+         * What ends.
+         */credential: Credential, 
+        /**
+         * When it ends, in milliseconds since 1970-01-01T00:00:00Z.
+         */expiresAtUnixMs: Int64, 
+        /**
+         * Whole days until then; 0 on its last day and after its end.
+         */daysLeft: UInt32
     )
     /**
      * The server took a mail for at least one recipient.
@@ -3695,13 +3951,16 @@ public struct FfiConverterTypeEvent: FfiConverterRustBuffer {
         case 2: return .tokenFailed(atUnixMs: try FfiConverterInt64.read(from: &buf), account: try FfiConverterString.read(from: &buf), problem: try FfiConverterTypeProblem.read(from: &buf)
         )
         
-        case 3: return .mailAccepted(atUnixMs: try FfiConverterInt64.read(from: &buf), account: try FfiConverterString.read(from: &buf), delivery: try FfiConverterString.read(from: &buf), accepted: try FfiConverterUInt32.read(from: &buf), refused: try FfiConverterUInt32.read(from: &buf)
+        case 3: return .expiresSoon(atUnixMs: try FfiConverterInt64.read(from: &buf), account: try FfiConverterString.read(from: &buf), credential: try FfiConverterTypeCredential.read(from: &buf), expiresAtUnixMs: try FfiConverterInt64.read(from: &buf), daysLeft: try FfiConverterUInt32.read(from: &buf)
         )
         
-        case 4: return .mailFailed(atUnixMs: try FfiConverterInt64.read(from: &buf), account: try FfiConverterString.read(from: &buf), delivery: try FfiConverterString.read(from: &buf), problem: try FfiConverterTypeProblem.read(from: &buf)
+        case 4: return .mailAccepted(atUnixMs: try FfiConverterInt64.read(from: &buf), account: try FfiConverterString.read(from: &buf), delivery: try FfiConverterString.read(from: &buf), accepted: try FfiConverterUInt32.read(from: &buf), refused: try FfiConverterUInt32.read(from: &buf)
         )
         
-        case 5: return .missed(count: try FfiConverterUInt64.read(from: &buf)
+        case 5: return .mailFailed(atUnixMs: try FfiConverterInt64.read(from: &buf), account: try FfiConverterString.read(from: &buf), delivery: try FfiConverterString.read(from: &buf), problem: try FfiConverterTypeProblem.read(from: &buf)
+        )
+        
+        case 6: return .missed(count: try FfiConverterUInt64.read(from: &buf)
         )
         
         default: throw UniffiInternalError.unexpectedEnumCase
@@ -3727,8 +3986,17 @@ public struct FfiConverterTypeEvent: FfiConverterRustBuffer {
             FfiConverterTypeProblem.write(problem, into: &buf)
             
         
-        case let .mailAccepted(atUnixMs,account,delivery,accepted,refused):
+        case let .expiresSoon(atUnixMs,account,credential,expiresAtUnixMs,daysLeft):
             writeInt(&buf, Int32(3))
+            FfiConverterInt64.write(atUnixMs, into: &buf)
+            FfiConverterString.write(account, into: &buf)
+            FfiConverterTypeCredential.write(credential, into: &buf)
+            FfiConverterInt64.write(expiresAtUnixMs, into: &buf)
+            FfiConverterUInt32.write(daysLeft, into: &buf)
+            
+        
+        case let .mailAccepted(atUnixMs,account,delivery,accepted,refused):
+            writeInt(&buf, Int32(4))
             FfiConverterInt64.write(atUnixMs, into: &buf)
             FfiConverterString.write(account, into: &buf)
             FfiConverterString.write(delivery, into: &buf)
@@ -3737,7 +4005,7 @@ public struct FfiConverterTypeEvent: FfiConverterRustBuffer {
             
         
         case let .mailFailed(atUnixMs,account,delivery,problem):
-            writeInt(&buf, Int32(4))
+            writeInt(&buf, Int32(5))
             FfiConverterInt64.write(atUnixMs, into: &buf)
             FfiConverterString.write(account, into: &buf)
             FfiConverterString.write(delivery, into: &buf)
@@ -3745,7 +4013,7 @@ public struct FfiConverterTypeEvent: FfiConverterRustBuffer {
             
         
         case let .missed(count):
-            writeInt(&buf, Int32(5))
+            writeInt(&buf, Int32(6))
             FfiConverterUInt64.write(count, into: &buf)
             
         }
@@ -3948,6 +4216,18 @@ public enum Grant: Equatable, Hashable {
          */privateKeyPem: SecretText
     )
     /**
+     * The same, from one file that holds both (PKCS#12, `.p12` or `.pfx`). It is opened when the account is added; the
+     * account is one of a client certificate then.
+     */
+    case clientCertificatePkcs12(
+        /**
+         * The file's octets.
+         */pkcs12: Bytes, 
+        /**
+         * What it is encrypted with; may be empty.
+         */passphrase: SecretText
+    )
+    /**
      * The application signs in with the token of an issuer it trusts: Kubernetes, GitHub Actions, any other.
      */
     case federatedToken(
@@ -4000,12 +4280,15 @@ public struct FfiConverterTypeGrant: FfiConverterRustBuffer {
         case 4: return .clientCertificate(certificatePem: try FfiConverterString.read(from: &buf), privateKeyPem: try FfiConverterTypeSecretText.read(from: &buf)
         )
         
-        case 5: return .federatedToken(tokenFile: try FfiConverterOptionString.read(from: &buf)
+        case 5: return .clientCertificatePkcs12(pkcs12: try FfiConverterTypeBytes.read(from: &buf), passphrase: try FfiConverterTypeSecretText.read(from: &buf)
         )
         
-        case 6: return .managedIdentity
+        case 6: return .federatedToken(tokenFile: try FfiConverterOptionString.read(from: &buf)
+        )
         
-        case 7: return .tokenCommand(command: try FfiConverterSequenceString.read(from: &buf)
+        case 7: return .managedIdentity
+        
+        case 8: return .tokenCommand(command: try FfiConverterSequenceString.read(from: &buf)
         )
         
         default: throw UniffiInternalError.unexpectedEnumCase
@@ -4035,17 +4318,23 @@ public struct FfiConverterTypeGrant: FfiConverterRustBuffer {
             FfiConverterTypeSecretText.write(privateKeyPem, into: &buf)
             
         
-        case let .federatedToken(tokenFile):
+        case let .clientCertificatePkcs12(pkcs12,passphrase):
             writeInt(&buf, Int32(5))
+            FfiConverterTypeBytes.write(pkcs12, into: &buf)
+            FfiConverterTypeSecretText.write(passphrase, into: &buf)
+            
+        
+        case let .federatedToken(tokenFile):
+            writeInt(&buf, Int32(6))
             FfiConverterOptionString.write(tokenFile, into: &buf)
             
         
         case .managedIdentity:
-            writeInt(&buf, Int32(6))
+            writeInt(&buf, Int32(7))
         
         
         case let .tokenCommand(command):
-            writeInt(&buf, Int32(7))
+            writeInt(&buf, Int32(8))
             FfiConverterSequenceString.write(command, into: &buf)
             
         }

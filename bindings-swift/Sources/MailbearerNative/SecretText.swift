@@ -16,3 +16,10 @@ extension SecretText: CustomStringConvertible, CustomDebugStringConvertible, Cus
     public var debugDescription: String { "***" }
     public var customMirror: Mirror { Mirror(self, children: [], displayStyle: .struct) }
 }
+
+/// It can be read, as from a file of settings, and not be written.
+extension SecretText: Decodable {
+    public init(from decoder: any Decoder) throws {
+        value = try decoder.singleValueContainer().decode(String.self)
+    }
+}

@@ -1,5 +1,6 @@
 import Foundation
 import Mailbearer
+import MailbearerSandbox
 import Testing
 
 /// The package against the sandbox: what goes in and out, errors, events, and cancellation.
@@ -8,7 +9,7 @@ import Testing
     let mailbearer: Mailbearer
 
     init() async throws {
-        sandbox = try await Sandbox()
+        sandbox = try await Sandbox.start()
         mailbearer = try await Mailbearer.open()
     }
 
@@ -32,7 +33,7 @@ import Testing
     }
 
     @Test func storesAccountsWithoutTheirSecrets() async throws {
-        let added = try await mailbearer.addAccount(try sandbox.billing())
+        let added = try await mailbearer.addAccount(sandbox.billing)
         #expect(added.grant == .clientSecret)
         #expect(try await mailbearer.accounts() == [added])
         try await mailbearer.removeAccount("billing")
@@ -40,18 +41,17 @@ import Testing
     }
 
     @Test func signsAPersonIn() async throws {
-        try await mailbearer.addAccount(try sandbox.alice())
+        try await mailbearer.addAccount(sandbox.alice)
         #expect(try await mailbearer.tokenStatus("alice").state == .signInNeeded)
         let prompt = try await mailbearer.beginSignIn("alice")
-        let approval = ["user_code": prompt.userCode, "user": sandbox.facts.alice.address]
-        try await sandbox.call("POST", "/devices/approve", approval)
+        try await sandbox.approveDevice(prompt.userCode)
         let status = try await mailbearer.finishSignIn(prompt)
         #expect(status.state == .valid)
         #expect(status.origin == .deviceCode)
     }
 
     @Test func deliversWithTheVerdictOnEachRecipient() async throws {
-        try await mailbearer.addAccount(try sandbox.billing())
+        try await mailbearer.addAccount(sandbox.billing)
         let octets = Data([0, 1, 2, 253, 254, 255])
         let attachment = Attachment(name: "invoice.bin", content: .data(data: octets))
         let delivery = try await mailbearer.send(invoice(attachments: [attachment]))
@@ -63,8 +63,8 @@ import Testing
     }
 
     @Test func sendsFinishedOctetsAsTheyAre() async throws {
-        try await mailbearer.addAccount(try sandbox.billing())
-        let mime = Data("From: \(sandbox.facts.shared_mailbox)\r\nSubject: raw\r\n\r\nas it is\r\n".utf8)
+        try await mailbearer.addAccount(sandbox.billing)
+        let mime = Data("From: \(sandbox.facts.sharedMailbox)\r\nSubject: raw\r\n\r\nas it is\r\n".utf8)
         let envelope = Envelope(account: "billing", recipients: [sandbox.facts.bob.address])
         try await mailbearer.sendRaw(envelope, mime: mime)
         #expect(try await sandbox.mails().map(\.mime) == [mime])
@@ -81,13 +81,13 @@ import Testing
             let error = MailbearerError(problem)
             #expect(error.localizedDescription == problem.text)
             #expect((error.kind, error.code, error.operation) == (.misuse, "account-unknown", "token_status"))
-            #expect((error.retry, error.fix) == (.never, problem.fix))
+            #expect((error.retry, error.fix, error.text) == (.never, problem.fix, problem.text))
             #expect(error.recipients.isEmpty)
         }
     }
 
     @Test func holdsTheVerdictsWhenNobodyWasAccepted() async throws {
-        try await mailbearer.addAccount(try sandbox.billing())
+        try await mailbearer.addAccount(sandbox.billing)
         let problem = await problem { try await mailbearer.send(invoice(to: "gone@contoso.example")) }
         #expect(problem?.kind == .rejected)
         #expect(problem?.recipients.map(\.code) == ["recipient-not-found"])
@@ -100,7 +100,7 @@ import Testing
     }
 
     @Test func handsOutEventsInOrderAndEndsThemWithTheHandle() async throws {
-        try await mailbearer.addAccount(try sandbox.billing())
+        try await mailbearer.addAccount(sandbox.billing)
         let events = mailbearer.events()
         let delivery = try await mailbearer.send(invoice())
         try await mailbearer.close()
@@ -127,18 +127,17 @@ import Testing
 
     /// The person never signs in: only the cancellation ends the wait, and the sign-in goes on afterwards.
     @Test func endsACallWhenItsTaskIsCancelled() async throws {
-        try await mailbearer.addAccount(try sandbox.alice())
+        try await mailbearer.addAccount(sandbox.alice)
         let prompt = try await mailbearer.beginSignIn("alice")
         let waiting = Task { try await mailbearer.finishSignIn(prompt) }
         waiting.cancel()
         await #expect(throws: CancellationError.self) { try await waiting.value }
-        let approval = ["user_code": prompt.userCode, "user": sandbox.facts.alice.address]
-        try await sandbox.call("POST", "/devices/approve", approval)
+        try await sandbox.approveDevice(prompt.userCode)
         #expect(try await mailbearer.finishSignIn(prompt).state == .valid)
     }
 
     @Test func showsNoSecret() async throws {
-        let account = try sandbox.billing()
+        let account = sandbox.billing
         try await mailbearer.addAccount(account)
         let token = try await mailbearer.accessToken("billing")
         var dumped = ""
@@ -148,7 +147,7 @@ import Testing
         let secrets = try await sandbox.secrets()
         #expect(secrets.contains(token.token))
         #expect(secrets.filter(shown.contains) == [])
-        #expect(shown.contains(sandbox.facts.shared_mailbox))
+        #expect(shown.contains(sandbox.facts.sharedMailbox))
     }
 
     @Test func hasTheDefaultsOfTheCore() {

@@ -6,6 +6,7 @@ use crate::input;
 use crate::output::Output;
 use crate::page::Page;
 use crate::text::{Text, good, link};
+use crate::time;
 use crate::vault::VaultArgs;
 use clap::ValueEnum;
 use mailbearer::model::{Account, Cloud, EndpointOverrides, NewAccount, ProblemKind};
@@ -36,6 +37,9 @@ pub(crate) struct Args {
     cloud: CloudArg,
     #[command(flatten)]
     grant: GrantArgs,
+    /// The day on which the client secret ends, as the portal shows it, such as 2027-11-25: `status` and events then warn
+    #[arg(long, value_name = "DATE", value_parser = time::day, help_heading = "How it signs in")]
+    secret_expires: Option<i64>,
     #[command(flatten)]
     endpoints: EndpointArgs,
 }
@@ -43,7 +47,7 @@ pub(crate) struct Args {
 /// What replaces the cloud's own addresses.
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Addresses, where the cloud's own do not fit")]
-struct EndpointArgs {
+pub(super) struct EndpointArgs {
     /// The sign-in host, such as https://login.microsoftonline.com
     #[arg(long, value_name = "URL")]
     authority: Option<String>,
@@ -102,13 +106,14 @@ fn new_account(args: Args) -> Result<NewAccount> {
         cloud: args.cloud.into(),
         tenant: args.tenant,
         client_id: args.client_id,
+        secret_expires_at_unix_ms: args.secret_expires,
         grant: args.grant.read()?,
         endpoints: args.endpoints.overrides()?,
     })
 }
 
 impl EndpointArgs {
-    fn overrides(self) -> Result<EndpointOverrides> {
+    pub(super) fn overrides(self) -> Result<EndpointOverrides> {
         let ca_pem = self.ca_file.map(|path| input::text(&path, "the CA file"));
         Ok(EndpointOverrides {
             authority: self.authority,
@@ -169,7 +174,7 @@ fn unverified(setting: &str) -> String {
     )
 }
 
-fn stdin_wanted_twice() -> Error {
+pub(super) fn stdin_wanted_twice() -> Error {
     Error::new(
         ProblemKind::Misuse,
         "stdin-wanted-twice",

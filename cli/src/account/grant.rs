@@ -32,6 +32,13 @@ pub(super) struct GrantArgs {
     /// The certificate's RSA key: a PEM file, not encrypted
     #[arg(long, value_name = "FILE", requires = "certificate_file")]
     private_key_file: Option<PathBuf>,
+    /// Sign in with the certificate and key in this PKCS#12 file (.p12, .pfx); its passphrase comes from the option below,
+    /// from the environment variable MAILBEARER_PKCS12_PASSPHRASE, or is asked for
+    #[arg(long, value_name = "FILE", group = "credential")]
+    pkcs12_file: Option<PathBuf>,
+    /// Read the passphrase of the PKCS#12 file from this file
+    #[arg(long, value_name = "FILE", requires = "pkcs12_file")]
+    pkcs12_passphrase_file: Option<PathBuf>,
     /// Sign in with another issuer's token in this file, read anew for every request
     #[arg(long, value_name = "FILE", group = "credential")]
     federated_token_file: Option<String>,
@@ -86,10 +93,11 @@ impl GrantArgs {
     }
 
     fn given(&self) -> Option<GrantArg> {
+        let has_certificate = self.certificate_file.is_some() || self.pkcs12_file.is_some();
         let has_secret = self.client_secret_file.is_some() || self.client_secret_stdin;
         [
             (has_secret, GrantArg::ClientSecret),
-            (self.certificate_file.is_some(), GrantArg::ClientCertificate),
+            (has_certificate, GrantArg::ClientCertificate),
             (
                 self.federated_token_file.is_some(),
                 GrantArg::FederatedToken,
@@ -101,7 +109,7 @@ impl GrantArgs {
     }
 
     fn client_secret(&self) -> Result<SecretText> {
-        let mut text = if let Some(path) = &self.client_secret_file {
+        let text = if let Some(path) = &self.client_secret_file {
             input::text(path, "the client secret's file")?
         } else if self.client_secret_stdin {
             input::text(Path::new("-"), "the client secret")?
@@ -112,9 +120,7 @@ impl GrantArgs {
         } else {
             return Err(secret_missing());
         };
-        // Shortened in place, so that no copy stays behind.
-        text.truncate(text.trim_end_matches(['\r', '\n']).len());
-        let secret = SecretText::new(text);
+        let secret = without_line_end(text);
         // Exposed to see whether there is anything at all.
         match secret.expose().is_empty() {
             true => Err(secret_missing()),
@@ -123,16 +129,35 @@ impl GrantArgs {
     }
 
     fn certificate(&self) -> Result<Grant> {
+        if let Some(file) = &self.pkcs12_file {
+            return Ok(Grant::ClientCertificatePkcs12 {
+                pkcs12: input::bytes(file, "the PKCS#12 file")?.into(),
+                passphrase: self.pkcs12_passphrase()?,
+            });
+        }
         let (Some(certificate), Some(key)) = (&self.certificate_file, &self.private_key_file)
         else {
             return Err(missing(
-                "--certificate-file FILE and --private-key-file FILE",
+                "--certificate-file FILE and --private-key-file FILE, or --pkcs12-file FILE",
             ));
         };
         Ok(Grant::ClientCertificate {
             certificate_pem: input::text(certificate, "the certificate's file")?,
             private_key_pem: SecretText::new(input::text(key, "the private key's file")?),
         })
+    }
+
+    fn pkcs12_passphrase(&self) -> Result<SecretText> {
+        let text = if let Some(path) = &self.pkcs12_passphrase_file {
+            input::text(path, "the passphrase's file")?
+        } else if let Ok(text) = std::env::var(PKCS12_VARIABLE) {
+            text
+        } else if prompt::is_possible() {
+            return prompt::secret("Passphrase of the PKCS#12 file: ");
+        } else {
+            return Err(pkcs12_passphrase_missing());
+        };
+        Ok(without_line_end(text))
     }
 
     fn command(&self) -> Result<Vec<String>> {
@@ -147,6 +172,26 @@ impl GrantArgs {
             )
         })
     }
+}
+
+/// As a secret, shortened in place, so that no copy stays behind.
+fn without_line_end(mut text: String) -> SecretText {
+    text.truncate(text.trim_end_matches(['\r', '\n']).len());
+    SecretText::new(text)
+}
+
+/// The environment variable that may hold the passphrase of a PKCS#12 file.
+const PKCS12_VARIABLE: &str = "MAILBEARER_PKCS12_PASSPHRASE";
+
+fn pkcs12_passphrase_missing() -> Error {
+    Error::new(
+        ProblemKind::Misuse,
+        "certificate-passphrase-missing",
+        "the PKCS#12 file needs a passphrase, and none was given",
+        format!(
+            "give it with --pkcs12-passphrase-file FILE or in {PKCS12_VARIABLE}; an empty one too"
+        ),
+    )
 }
 
 /// The environment variable that may hold the client secret.
@@ -224,6 +269,8 @@ mod tests {
             true,
             Some(GrantArg::ClientCertificate),
         );
+        check("--pkcs12-file p", false, Some(GrantArg::ClientCertificate));
+        check("--pkcs12-passphrase-file p", false, None);
         check("--certificate-file c", false, None);
         check("--private-key-file k", false, None);
         check(

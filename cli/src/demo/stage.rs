@@ -48,6 +48,7 @@ impl Stage {
                 tenant: seed::DOMAIN.to_owned(),
                 client_id: application.client_id.clone(),
                 grant,
+                secret_expires_at_unix_ms: None,
                 endpoints: endpoints(&sandbox),
             };
             mailbearer.add_account(account).await?;

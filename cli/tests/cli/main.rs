@@ -13,6 +13,7 @@ mod command_line;
 mod demo;
 mod explain;
 mod harness;
+mod import;
 mod login;
 mod sandbox;
 mod send;

@@ -3,6 +3,7 @@
 use super::unwritable;
 use crate::error::Result;
 use crate::model::Grant;
+use crate::provider::pkcs12;
 use crate::secret::SecretBytes;
 use serde::Serialize;
 
@@ -21,6 +22,9 @@ pub(super) fn seal(grant: &Grant) -> Result<Option<SecretBytes>> {
             certificate_pem,
             private_key_pem: private_key_pem.expose(),
         },
+        Grant::ClientCertificatePkcs12 { pkcs12, passphrase } => {
+            return seal(&pkcs12::open(pkcs12, passphrase)?);
+        }
         Grant::FederatedToken { token_file } => Stored::FederatedToken {
             token_file: token_file.as_deref(),
         },

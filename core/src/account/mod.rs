@@ -29,7 +29,7 @@ impl Accounts {
             return Err(name_taken(&new.name));
         }
         // A leftover of an earlier account of this name must not sign this one in.
-        self.vault.remove(&token_key(&new.name)).await?;
+        self.remove_state(&new.name).await?;
         if let Some(sealed) = credential::seal(&new.grant)? {
             self.vault
                 .write(&credential_key(&new.name), &sealed)
@@ -53,6 +53,13 @@ impl Accounts {
             }
         }
         Ok(accounts)
+    }
+
+    /// The names of all accounts, in order. Errors: `Storage`.
+    pub(crate) async fn names(&self) -> Result<Vec<String>> {
+        let keys = self.vault.keys(SETTINGS).await?;
+        let names = keys.iter().filter_map(|key| key.strip_prefix(SETTINGS));
+        Ok(names.map(str::to_owned).collect())
     }
 
     /// One account. Errors: `Misuse` (no such account), `Storage`.
@@ -84,6 +91,40 @@ impl Accounts {
         self.vault.write(&token_key(name), record).await
     }
 
+    /// What the next sign-in must fulfil, as JSON text (Conditional Access).
+    pub(crate) async fn challenge(&self, name: &str) -> Result<Option<String>> {
+        let record = self.vault.read(&challenge_key(name)).await?;
+        // Exposed to be shown to the server that wrote it.
+        let text = record.and_then(|record| String::from_utf8(record.expose().to_vec()).ok());
+        Ok(text)
+    }
+
+    /// Keeps what the next sign-in must fulfil, across restarts.
+    pub(crate) async fn keep_challenge(&self, name: &str, claims: &str) -> Result<()> {
+        let record = SecretBytes::new(claims.as_bytes().to_vec());
+        self.vault.write(&challenge_key(name), &record).await
+    }
+
+    /// Forgets what a sign-in has fulfilled.
+    pub(crate) async fn forget_challenge(&self, name: &str) -> Result<()> {
+        self.vault.remove(&challenge_key(name)).await.map(drop)
+    }
+
+    /// What was warned of, as `token` wrote it.
+    pub(crate) async fn warnings(&self, name: &str) -> Result<Option<SecretBytes>> {
+        self.vault.read(&warning_key(name)).await
+    }
+
+    /// Remembers what was warned of.
+    pub(crate) async fn keep_warnings(&self, name: &str, record: &SecretBytes) -> Result<()> {
+        self.vault.write(&warning_key(name), record).await
+    }
+
+    /// Tries to become the one process that warns of an account; `None` while another one does.
+    pub(crate) async fn try_warning(&self, name: &str) -> Result<Option<VaultLock>> {
+        self.vault.try_lock(&warning_key(name)).await
+    }
+
     /// Tries to become the one process that renews the tokens of an account; `None` while another one does.
     pub(crate) async fn try_renewal(&self, name: &str) -> Result<Option<VaultLock>> {
         self.vault.try_lock(&token_key(name)).await
@@ -93,9 +134,17 @@ impl Accounts {
     pub(crate) async fn remove(&self, name: &str) -> Result<()> {
         self.find(name).await?;
         // Settings last: a removal that was cut short can be repeated.
-        self.vault.remove(&token_key(name)).await?;
+        self.remove_state(name).await?;
         self.vault.remove(&credential_key(name)).await?;
         self.vault.remove(&settings_key(name)).await?;
+        Ok(())
+    }
+
+    /// What came about while the account was used.
+    async fn remove_state(&self, name: &str) -> Result<()> {
+        self.vault.remove(&token_key(name)).await?;
+        self.vault.remove(&challenge_key(name)).await?;
+        self.vault.remove(&warning_key(name)).await?;
         Ok(())
     }
 
@@ -143,6 +192,14 @@ fn token_key(name: &str) -> String {
     format!("tokens/{name}")
 }
 
+fn challenge_key(name: &str) -> String {
+    format!("challenges/{name}")
+}
+
+fn warning_key(name: &str) -> String {
+    format!("warnings/{name}")
+}
+
 fn stored_form(new: NewAccount, endpoints: Endpoints) -> Account {
     Account {
         name: new.name,
@@ -151,6 +208,7 @@ fn stored_form(new: NewAccount, endpoints: Endpoints) -> Account {
         tenant: new.tenant,
         client_id: new.client_id,
         grant: new.grant.kind(),
+        secret_expires_at_unix_ms: new.secret_expires_at_unix_ms,
         endpoints,
     }
 }

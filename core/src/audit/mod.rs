@@ -29,6 +29,14 @@ impl Recorder {
         }
     }
 
+    /// Whether anybody reads what is reported.
+    pub(crate) fn has_readers(&self) -> bool {
+        let sender = self.sender();
+        sender
+            .as_ref()
+            .is_some_and(|sender| sender.receiver_count() > 0)
+    }
+
     /// A reader from now on; after [`Recorder::close`] one that has ended.
     pub(crate) fn subscribe(&self) -> Events {
         let receiver = match &*self.sender() {
@@ -79,6 +87,12 @@ fn log(event: &Event) {
         Event::TokenFailed {
             account, problem, ..
         } => tracing::warn!(account, code = problem.code, "no access token"),
+        Event::ExpiresSoon {
+            account,
+            credential,
+            days_left,
+            ..
+        } => tracing::warn!(account, ?credential, days_left, "ends soon"),
         Event::MailAccepted {
             account,
             delivery,

@@ -8,7 +8,7 @@ use super::sighting::{Sighting, aadsts_numbers};
 use super::situation::Situation;
 use crate::error::Error;
 use crate::model::{ProblemKind, Retry};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 /// An error body of RFC 6749 section 5.2 with Microsoft's additions. Its texts have passed redaction.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -49,10 +49,7 @@ impl OAuthError {
             aadsts: aadsts_all.first().copied(),
             aadsts_all,
             description: described.map(|text| without_secrets(without_trace(text))),
-            claims: json
-                .get("claims")
-                .and_then(Value::as_str)
-                .map(str::to_owned),
+            claims: claims(&json),
             trace_id: name(&json, "trace_id"),
             correlation_id: name(&json, "correlation_id"),
             timestamp: name(&json, "timestamp"),
@@ -93,7 +90,7 @@ pub(crate) fn token_refusal(
     body: &[u8],
 ) -> Error {
     let parsed = OAuthError::parse(body);
-    let cause = cause_of(status, parsed.as_ref());
+    let cause = cause_of(status, retry_after_ms, parsed.as_ref());
     let (kind, code, meaning, fix) = match cause {
         Some(cause) => (
             cause.kind,
@@ -118,7 +115,8 @@ pub(crate) fn token_refusal(
         format!("{host} refused the sign-in: {meaning}"),
         fix,
     )
-    .with_retry(retry_of(cause, retry_after_ms));
+    .with_retry(retry_of(cause, retry_after_ms))
+    .with_claims(parsed.as_ref().and_then(|error| error.claims.as_deref()));
     if answer.is_empty() {
         error
     } else {
@@ -126,11 +124,16 @@ pub(crate) fn token_refusal(
     }
 }
 
-fn cause_of(status: u16, error: Option<&OAuthError>) -> Option<&'static Cause> {
+fn cause_of(
+    status: u16,
+    retry_after_ms: Option<u64>,
+    error: Option<&OAuthError>,
+) -> Option<&'static Cause> {
     let known = error.and_then(judged);
     let code = match (status, known) {
         // Whatever the body says, the server asks for a pause.
         (429, _) => "token-endpoint-throttled",
+        (500..600, _) if retry_after_ms.is_some() => "token-endpoint-throttled",
         (_, Some(cause)) => return Some(cause),
         (500..600, _) => "transient-server-error",
         (_, None) if error.is_some() => "token-request-refused",
@@ -184,6 +187,13 @@ fn without_tags(html: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
+/// The claims challenge, if it is one: a JSON object as text.
+fn claims(json: &Value) -> Option<String> {
+    let text = json.get("claims")?.as_str()?;
+    let is_object = serde_json::from_str::<Map<String, Value>>(text).is_ok();
+    (is_object && text.len() <= CLAIMS_LIMIT).then(|| text.to_owned())
+}
+
 /// A short member: names and identifiers, never a long text.
 fn name(json: &Value, member: &str) -> Option<String> {
     let value = json.get(member)?.as_str()?.trim();
@@ -219,6 +229,8 @@ fn without_trace(description: &str) -> &str {
 
 /// Far more than any endpoint's error; a larger body is not one.
 const BODY_LIMIT: usize = 262_144;
+/// It travels in the address of the sign-in page, which a browser must take.
+const CLAIMS_LIMIT: usize = 2_048;
 /// Enough to recognise whose page it is.
 const FOREIGN_LIMIT: usize = 2_048;
 /// No server may park an account for longer.

@@ -1,5 +1,6 @@
 //! An account: which mailbox sends, through which cloud, and how it signs in.
 
+use super::Bytes;
 use crate::secret::SecretText;
 use serde::{Deserialize, Serialize};
 
@@ -26,6 +27,10 @@ pub struct NewAccount {
     pub client_id: String,
     /// How tokens are obtained.
     pub grant: Grant,
+    /// When the client secret ends, in milliseconds since 1970-01-01T00:00:00Z, as the portal shows it: a secret does not say
+    /// so itself. It is warned of, and nothing is refused by it.
+    #[serde(default)]
+    pub secret_expires_at_unix_ms: Option<i64>,
     /// Values that replace the cloud's own.
     #[serde(default)]
     pub endpoints: EndpointOverrides,
@@ -49,6 +54,8 @@ pub struct Account {
     pub client_id: String,
     /// How tokens are obtained.
     pub grant: GrantKind,
+    /// When the client secret ends, in milliseconds since 1970-01-01T00:00:00Z, if that was said.
+    pub secret_expires_at_unix_ms: Option<i64>,
     /// The addresses, ports and scopes in force.
     pub endpoints: Endpoints,
 }
@@ -102,6 +109,14 @@ pub enum Grant {
         /// Its RSA key, as PEM text: PKCS#8 or PKCS#1, not encrypted. The vault encrypts it.
         private_key_pem: SecretText,
     },
+    /// The same, from one file that holds both (PKCS#12, `.p12` or `.pfx`). It is opened when the account is added; the
+    /// account is one of a client certificate then.
+    ClientCertificatePkcs12 {
+        /// The file's octets.
+        pkcs12: Bytes,
+        /// What it is encrypted with; may be empty.
+        passphrase: SecretText,
+    },
     /// The application signs in with the token of an issuer it trusts: Kubernetes, GitHub Actions, any other.
     FederatedToken {
         /// The file with that token, read anew for every request. Default: what the environment says
@@ -126,7 +141,9 @@ impl Grant {
             Self::AuthorizationCode => GrantKind::AuthorizationCode,
             Self::DeviceCode => GrantKind::DeviceCode,
             Self::ClientSecret { .. } => GrantKind::ClientSecret,
-            Self::ClientCertificate { .. } => GrantKind::ClientCertificate,
+            Self::ClientCertificate { .. } | Self::ClientCertificatePkcs12 { .. } => {
+                GrantKind::ClientCertificate
+            }
             Self::FederatedToken { .. } => GrantKind::FederatedToken,
             Self::ManagedIdentity => GrantKind::ManagedIdentity,
             Self::TokenCommand { .. } => GrantKind::TokenCommand,

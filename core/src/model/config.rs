@@ -16,6 +16,8 @@ pub struct Config {
     pub ehlo_name: Option<String>,
     /// How long each wait may take.
     pub timeouts: Timeouts,
+    /// What happens to tokens that nobody asks for.
+    pub renewal: RenewalSettings,
 }
 
 /// Where accounts, secrets and tokens are kept.
@@ -99,6 +101,37 @@ impl Default for Timeouts {
     }
 }
 
+/// What happens to tokens that nobody asks for. Values out of their range are `Config` errors of `open`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "uniffi", derive(uniffi::Record))]
+#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
+pub struct RenewalSettings {
+    /// Whether the tokens of all accounts are renewed while the handle is open, before any caller would have to wait; and
+    /// with them the refresh tokens of accounts that nobody uses. Token commands are left alone. Default `false`: a token is
+    /// renewed when it is asked for.
+    pub in_background: bool,
+    /// The most token requests that this makes in a second, 1 to 1000. Default [`REQUESTS_PER_SECOND`].
+    pub requests_per_second: u32,
+    /// After how many days without use a refresh token ends, 1 to 3650; what is said of its end follows from it. Default
+    /// [`REFRESH_TOKEN_IDLE_DAYS`].
+    pub refresh_token_idle_days: u32,
+}
+
+impl Default for RenewalSettings {
+    fn default() -> Self {
+        Self {
+            in_background: false,
+            requests_per_second: REQUESTS_PER_SECOND,
+            refresh_token_idle_days: REFRESH_TOKEN_IDLE_DAYS,
+        }
+    }
+}
+
+/// Ten thousand accounts take a quarter of an hour, well within the life of a token; Microsoft names no limit.
+pub const REQUESTS_PER_SECOND: u32 = 10;
+/// Entra ID's, for all but single-page applications (Microsoft, "Refresh tokens").
+pub const REFRESH_TOKEN_IDLE_DAYS: u32 = 90;
 /// A blocked port shows as silence: longer waits only delay the bad news.
 pub const CONNECT_MS: u64 = 30_000;
 /// RFC 5321 section 4.5.3.2 asks for five minutes; Exchange Online drops idle clients earlier.

@@ -17,13 +17,14 @@ mod token;
 pub use account::{Account, Cloud, EndpointOverrides, Endpoints, Grant, GrantKind, NewAccount};
 pub use bytes::Bytes;
 pub use config::{
-    CONNECT_MS, Config, Passphrase, REPLY_MS, TOKEN_MS, Timeouts, VERDICT_MS, VaultSettings,
+    CONNECT_MS, Config, Passphrase, REFRESH_TOKEN_IDLE_DAYS, REPLY_MS, REQUESTS_PER_SECOND,
+    RenewalSettings, TOKEN_MS, Timeouts, VERDICT_MS, VaultSettings,
 };
 pub use delivery::{
     Delivery, RecipientVerdict, SmtpReply, Step, TlsSession, TokenUse, Trail, Verdict,
 };
 pub use diagnosis::{Diagnosis, Evidence, EvidenceItem, EvidenceKind};
-pub use event::Event;
+pub use event::{Credential, Event};
 pub use log::{LogLevel, LogRecord};
 pub use message::{
     Address, Attachment, Content, Envelope, Header, ListUnsubscribe, Message, Priority,

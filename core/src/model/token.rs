@@ -27,6 +27,13 @@ pub struct TokenStatus {
     pub expires_at_unix_ms: Option<i64>,
     /// Whether a refresh token is stored.
     pub has_refresh_token: bool,
+    /// When the refresh token ends unless it is used before, in milliseconds since 1970-01-01T00:00:00Z: by the server's usual
+    /// rule (`refreshTokenIdleDays`), since the token itself does not say.
+    pub refresh_token_expires_at_unix_ms: Option<i64>,
+    /// When the client secret ends, in milliseconds since 1970-01-01T00:00:00Z, if the account was added with that.
+    pub secret_expires_at_unix_ms: Option<i64>,
+    /// When the certificate ends, in milliseconds since 1970-01-01T00:00:00Z.
+    pub certificate_expires_at_unix_ms: Option<i64>,
 }
 
 /// Whether an account can send.

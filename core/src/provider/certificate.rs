@@ -40,29 +40,49 @@ impl Certificate {
     }
 }
 
-/// Reads both, and checks that they belong together. Errors: `Config`.
+fn end_of(certificate: &X509Certificate<'_>) -> i64 {
+    let end = certificate.validity().not_after.timestamp();
+    end.saturating_mul(1000)
+}
+
+/// Reads both, and checks that they belong together. Of several certificates, as in a chain, the key's own counts.
+/// Errors: `Config`.
 pub(crate) fn read(certificate_pem: &str, private_key_pem: &SecretText) -> Result<Certificate> {
-    let der = CertificateDer::from_pem_slice(certificate_pem.as_bytes())
-        .map_err(|_| bad_certificate("holds no certificate in PEM form"))?;
-    let (_, certificate) = X509Certificate::from_der(&der)
-        .map_err(|_| bad_certificate("holds a certificate that cannot be read"))?;
+    let ders = certificates(certificate_pem)?;
     let key = read_key(private_key_pem)?;
-    let public = &certificate.public_key().subject_public_key.data;
-    if public.as_ref() != key.public_key().as_ref() {
-        return Err(bad_key(
-            "belongs to another certificate",
-            "Give the key that the certificate was made with.",
-        ));
+    for der in ders {
+        let (_, certificate) = X509Certificate::from_der(&der)
+            .map_err(|_| bad_certificate("holds a certificate that cannot be read"))?;
+        let public = &certificate.public_key().subject_public_key.data;
+        if public.as_ref() == key.public_key().as_ref() {
+            return Ok(Certificate {
+                thumbprint: digest(&SHA256, &der).as_ref().to_vec(),
+                expires_at_unix_ms: end_of(&certificate),
+                key,
+            });
+        }
     }
-    Ok(Certificate {
-        thumbprint: digest(&SHA256, &der).as_ref().to_vec(),
-        expires_at_unix_ms: certificate
-            .validity()
-            .not_after
-            .timestamp()
-            .saturating_mul(1000),
-        key,
-    })
+    Err(bad_key(
+        "belongs to another certificate",
+        "Give the key that the certificate was made with.",
+    ))
+}
+
+/// At least one, each of which can be read.
+fn certificates(pem: &str) -> Result<Vec<CertificateDer<'static>>> {
+    let ders: std::result::Result<Vec<_>, _> =
+        CertificateDer::pem_slice_iter(pem.as_bytes()).collect();
+    let ders = ders.map_err(|_| bad_certificate("holds a certificate that was cut or altered"))?;
+    if ders.is_empty() {
+        return Err(bad_certificate("holds no certificate in PEM form"));
+    }
+    match ders
+        .iter()
+        .all(|der| X509Certificate::from_der(der).is_ok())
+    {
+        true => Ok(ders),
+        false => Err(bad_certificate("holds a certificate that cannot be read")),
+    }
 }
 
 fn read_key(pem: &SecretText) -> Result<RsaKeyPair> {
@@ -125,6 +145,26 @@ mod tests {
         (certificate.pem(), key.serialize_pem())
     }
 
+    const OWN: &str = include_str!("fixtures/own.pem");
+    const OTHER: &str = include_str!("fixtures/other.pem");
+    const KEY: &str = include_str!("fixtures/own.key");
+
+    #[test]
+    fn finds_the_keys_own_certificate_in_a_chain() {
+        let key = SecretText::new(KEY.to_owned());
+        let alone = read(OWN, &key).unwrap();
+        for chain in [
+            format!("{OWN}{OTHER}"),
+            format!("{OTHER}{OWN}"),
+            OWN.replace('\n', "\r\n"),
+            format!("Bag Attributes\n    friendlyName: x\n{OWN}"),
+        ] {
+            let found = read(&chain, &key).unwrap();
+            assert_eq!(found.thumbprint, alone.thumbprint);
+            assert_eq!(found.expires_at_unix_ms, alone.expires_at_unix_ms);
+        }
+    }
+
     #[test]
     fn says_what_is_wrong_with_certificate_or_key() {
         fn check(certificate: &str, key: &str, code: &str, text: &str) {
@@ -134,6 +174,35 @@ mod tests {
             assert!(!format!("{error:?}").contains("hunter2"));
         }
         let (certificate, key) = ec();
+        let (own, other, own_key) = (OWN, OTHER, KEY);
+        let cut = |pem: &str| pem.get(..pem.len() / 2).unwrap().to_owned();
+        check(&cut(own), own_key, "certificate-invalid", "was cut");
+        check(own_key, own, "certificate-invalid", "no certificate");
+        check(own, own, "certificate-key-invalid", "no private key");
+        check(
+            own,
+            &cut(own_key),
+            "certificate-key-invalid",
+            "no private key",
+        );
+        check(
+            other,
+            own_key,
+            "certificate-key-invalid",
+            "another certificate",
+        );
+        check(
+            own,
+            "-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\n\nhunter2\n-----END RSA PRIVATE KEY-----",
+            "certificate-key-invalid",
+            "encrypted",
+        );
+        check(
+            own,
+            "-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n",
+            "certificate-key-invalid",
+            "no private key",
+        );
         check("", "hunter2", "certificate-invalid", "no certificate");
         check(&key, "", "certificate-invalid", "no certificate");
         check(

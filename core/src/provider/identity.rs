@@ -3,6 +3,7 @@
 
 use super::certificate;
 use super::clouds::Clouds;
+use super::pkcs12;
 use super::refusal;
 use crate::error::{Error, Result};
 use crate::model::{Cloud, Grant, GrantKind, NewAccount};
@@ -99,6 +100,9 @@ pub(super) fn check_grant(account: &NewAccount) -> Result<()> {
             certificate_pem,
             private_key_pem,
         } => certificate::read(certificate_pem, private_key_pem).map(|_| ()),
+        Grant::ClientCertificatePkcs12 { pkcs12, passphrase } => {
+            pkcs12::open(pkcs12, passphrase).map(|_| ())
+        }
         Grant::FederatedToken { token_file } => check_path(token_file.as_deref()),
         Grant::TokenCommand { command } => check_command(command),
         Grant::AuthorizationCode | Grant::DeviceCode | Grant::ManagedIdentity => Ok(()),

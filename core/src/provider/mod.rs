@@ -5,6 +5,7 @@ mod address;
 pub(crate) mod certificate;
 mod clouds;
 mod identity;
+pub(crate) mod pkcs12;
 mod scope;
 mod submission;
 mod token;
@@ -17,6 +18,13 @@ pub(crate) use token::{
     APPLICATIONS_PERMISSION, FEDERATION_AUDIENCE, PERSONS_PERMISSION, Resource, cloud_name,
     issuers, resource,
 };
+
+/// Whether a mailbox belongs to a personal account, by its domain.
+pub(crate) fn is_personal_address(mailbox: &str) -> bool {
+    let domain = mailbox.rsplit('@').next().unwrap_or_default();
+    let domain = domain.to_ascii_lowercase();
+    clouds::clouds().is_ok_and(|clouds| clouds.personal_mailbox_domains.contains(&domain))
+}
 
 /// Checks every setting of an account and resolves its endpoints.
 ///

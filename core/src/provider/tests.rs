@@ -17,6 +17,7 @@ fn person() -> NewAccount {
         tenant: TENANT.to_owned(),
         client_id: CLIENT.to_owned(),
         grant: Grant::DeviceCode,
+        secret_expires_at_unix_ms: None,
         endpoints: EndpointOverrides::default(),
     }
 }
@@ -37,6 +38,7 @@ fn application() -> NewAccount {
 fn custom() -> NewAccount {
     NewAccount {
         cloud: Cloud::Custom,
+        secret_expires_at_unix_ms: None,
         endpoints: EndpointOverrides {
             authority: Some("http://127.0.0.1:8080".to_owned()),
             scopes: Some(vec!["smtp".to_owned()]),
@@ -176,6 +178,7 @@ fn a_custom_cloud_takes_everything_from_the_overrides() {
 #[test]
 fn names_every_missing_setting_of_a_custom_cloud_at_once() {
     let account = NewAccount {
+        secret_expires_at_unix_ms: None,
         endpoints: EndpointOverrides::default(),
         ..custom()
     };

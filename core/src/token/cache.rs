@@ -2,14 +2,22 @@
 //! A renewal runs in a task of its own, so that a caller who gives up never loses a rotated refresh token; the new
 //! tokens are stored before anybody uses them.
 
+use super::forecast::{Ends, Warnings};
 use super::grant::IdentityProvider;
 use super::inspect::inspect;
+use super::pause::Pause;
 use super::record::Tokens;
 use super::{AccessToken, TokenSource};
 use crate::account::Accounts;
 use crate::audit::Recorder;
 use crate::error::{Error, Result};
-use crate::model::{Account, Event, Grant, Problem, ProblemKind, TokenState, TokenStatus};
+use crate::host::{Clock, within};
+use crate::model::{
+    Account, Event, Grant, GrantKind, Problem, ProblemKind, RenewalSettings, TokenState,
+    TokenStatus,
+};
+use crate::provider::certificate;
+use crate::secret::SecretText;
 use crate::vault::VaultLock;
 use async_trait::async_trait;
 use std::collections::HashMap;
@@ -23,6 +31,7 @@ pub(crate) struct TokenCache {
     accounts: Accounts,
     provider: IdentityProvider,
     recorder: Recorder,
+    refresh_token_idle_days: u32,
     slots: Arc<Mutex<HashMap<String, Arc<Mutex<Slot>>>>>,
 }
 
@@ -33,6 +42,8 @@ struct Slot {
     /// Obtained, but not stored yet because the vault failed: stored before anything else happens.
     unstored: Option<Arc<Tokens>>,
     renewal: Option<Renewal>,
+    /// Since the last request met a passing fault.
+    pause: Option<Pause>,
 }
 
 /// Tokens in use, and what every caller gets of them: read once, not for each call.
@@ -54,7 +65,12 @@ enum Turn {
 
 enum Look {
     Usable(AccessToken),
-    Renewing { renewal: Renewal, is_own: bool },
+    Renewing {
+        renewal: Renewal,
+        is_own: bool,
+    },
+    /// The server asked for a pause, and there is no valid token to bridge it.
+    Paused(Problem),
 }
 
 #[async_trait]
@@ -65,16 +81,12 @@ impl TokenSource for TokenCache {
         refused: Option<&AccessToken>,
     ) -> Result<AccessToken> {
         loop {
-            let (mut renewal, is_own) = match self.look(account, refused) {
+            let (renewal, is_own) = match self.look(account, refused) {
                 Look::Usable(token) => return Ok(token),
                 Look::Renewing { renewal, is_own } => (renewal, is_own),
+                Look::Paused(problem) => return Err(problem.into()),
             };
-            let done = renewal.wait_for(Option::is_some).await;
-            let token = match done.ok().and_then(|result| result.clone()) {
-                Some(Ok(token)) => token,
-                Some(Err(problem)) => return Err(problem.into()),
-                None => return Err(renewal_died()),
-            };
+            let token = self.wait_for(renewal, account, refused).await?;
             // Somebody else's renewal did not know that this token is refused: ask again.
             if is_own || !refused.is_some_and(|refused| token.is_same_as(refused)) {
                 return Ok(token);
@@ -84,30 +96,45 @@ impl TokenSource for TokenCache {
 }
 
 impl TokenCache {
-    pub(crate) fn new(accounts: Accounts, provider: IdentityProvider, recorder: Recorder) -> Self {
+    pub(crate) fn new(
+        accounts: Accounts,
+        provider: IdentityProvider,
+        recorder: Recorder,
+        settings: RenewalSettings,
+    ) -> Self {
         Self {
             accounts,
             provider,
             recorder,
+            refresh_token_idle_days: settings.refresh_token_idle_days,
             slots: Arc::default(),
         }
     }
 
     /// Stores the tokens of a finished sign-in.
     pub(crate) async fn accept(&self, account: &Account, tokens: Tokens) -> Result<()> {
-        let tokens = Arc::new(tokens);
-        self.store(&account.name, &tokens).await?;
-        self.report_obtained(&account.name, &tokens);
-        self.use_now(account, &tokens).map(|_| ())
+        let token = self.take(account, tokens).await;
+        self.accounts.forget_challenge(&account.name).await?;
+        token.map(|_| ())
+    }
+
+    /// Takes over a refresh token that was obtained elsewhere, once it has proved good.
+    pub(crate) async fn adopt(&self, account: &Account, refresh_token: &SecretText) -> Result<()> {
+        let tokens = self
+            .provider
+            .by_refresh_token(account, refresh_token)
+            .await?;
+        self.accept(account, tokens).await
     }
 
     /// What is known of an account's tokens; asks nobody.
     pub(crate) async fn status(&self, account: &Account) -> Result<TokenStatus> {
         let tokens = self.stored(&account.name).await?;
+        let ends = self.ends(account, tokens.as_deref()).await?;
         let now = self.provider.clock.now_unix_ms();
         let valid = tokens
             .as_ref()
-            .is_some_and(|tokens| tokens.expires_at_unix_ms > now);
+            .is_some_and(|tokens| tokens.lifetime.is_valid(now));
         let has_refresh_token = tokens
             .as_ref()
             .is_some_and(|tokens| tokens.refresh_token.is_some());
@@ -130,7 +157,115 @@ impl TokenCache {
             expires_at_unix_ms: access_token.as_ref().map(|token| token.expires_at_unix_ms),
             scopes: access_token.map(|token| token.scopes).unwrap_or_default(),
             has_refresh_token,
+            refresh_token_expires_at_unix_ms: ends.refresh_token,
+            secret_expires_at_unix_ms: ends.secret,
+            certificate_expires_at_unix_ms: ends.certificate,
         })
+    }
+
+    /// When what an account signs in with ends.
+    async fn ends(&self, account: &Account, tokens: Option<&Tokens>) -> Result<Ends> {
+        let certificate = match account.grant {
+            GrantKind::ClientCertificate => self.certificate_end(&account.name).await?,
+            _ => None,
+        };
+        let idle_days = self.refresh_token_idle_days;
+        Ok(Ends::of(account, tokens, certificate, idle_days))
+    }
+
+    async fn certificate_end(&self, name: &str) -> Result<Option<i64>> {
+        let Grant::ClientCertificate {
+            certificate_pem,
+            private_key_pem,
+        } = self.accounts.credential(name).await?
+        else {
+            return Ok(None);
+        };
+        let read = certificate::read(&certificate_pem, &private_key_pem).ok();
+        Ok(read.map(|certificate| certificate.expires_at_unix_ms))
+    }
+
+    /// Says what of an account ends soon, unless that was said before. While nobody listens it is not said.
+    pub(super) async fn warn_of(&self, name: &str) -> Result<()> {
+        if !self.has_readers() {
+            return Ok(());
+        }
+        let Some(_lock) = self.accounts.try_warning(name).await? else {
+            return Ok(());
+        };
+        let account = self.accounts.find(name).await?;
+        let tokens = self.stored(name).await?;
+        let ends = self.ends(&account, tokens.as_deref()).await?;
+        let record = self.accounts.warnings(name).await?;
+        let mut warnings = Warnings::unseal(record.as_ref());
+        let now = self.provider.clock.now_unix_ms();
+        let due = warnings.take(ends, now);
+        if due.is_empty() {
+            return Ok(());
+        }
+        self.accounts.keep_warnings(name, &warnings.seal()?).await?;
+        for warning in due {
+            self.recorder.record(Event::ExpiresSoon {
+                at_unix_ms: now,
+                account: name.to_owned(),
+                credential: warning.credential,
+                expires_at_unix_ms: warning.expires_at_unix_ms,
+                days_left: warning.days_left,
+            });
+        }
+        Ok(())
+    }
+
+    /// Renews tokens that no caller had to wait for yet, unless another process has.
+    pub(super) async fn renew_ahead(&self, name: &str) -> Result<Arc<Tokens>> {
+        let account = self.accounts.find(name).await?;
+        let replaced = self.stored(name).await?;
+        let replaced = replaced.map(|tokens| tokens.access_token(&account.mailbox));
+        let mut renewal = {
+            let slot = self.slot(name);
+            let mut slot = lock(&slot);
+            match &slot.renewal {
+                Some(renewal) => renewal.clone(),
+                None => self.start_renewal(&mut slot, name, replaced),
+            }
+        };
+        let done = renewal.wait_for(Option::is_some).await;
+        match done.ok().and_then(|result| result.clone()) {
+            Some(Ok(_)) => {
+                let stored = self.stored(name).await?;
+                stored.ok_or_else(|| sign_in_needed(&account, None))
+            }
+            Some(Err(problem)) => Err(problem.into()),
+            None => Err(renewal_died()),
+        }
+    }
+
+    /// Waits until no renewal is under way, so that a process which ends then loses no refresh token; but not long, for the
+    /// person who ends it waits too.
+    pub(crate) async fn settle(&self) {
+        let slots: Vec<_> = lock(&self.slots).values().cloned().collect();
+        let all_done = async {
+            for slot in slots {
+                let renewal = lock(&slot).renewal.clone();
+                if let Some(mut renewal) = renewal {
+                    // An error says that it has ended, too.
+                    let _ = renewal.wait_for(Option::is_some).await;
+                }
+            }
+        };
+        within(&*self.provider.clock, PATIENCE, all_done).await;
+    }
+
+    pub(super) fn accounts(&self) -> &Accounts {
+        &self.accounts
+    }
+
+    pub(super) fn clock(&self) -> &Arc<dyn Clock> {
+        &self.provider.clock
+    }
+
+    pub(super) fn has_readers(&self) -> bool {
+        self.recorder.has_readers()
     }
 
     /// Forgets an account that was removed.
@@ -147,13 +282,26 @@ impl TokenCache {
         {
             return Look::Usable(current.access_token.clone());
         }
+        if let Some(problem) = self.paused(&slot) {
+            return match self.valid_of(&slot, refused) {
+                Some(token) => Look::Usable(token),
+                None if problem.kind == ProblemKind::Throttled => Look::Paused(problem),
+                // Nobody asked for a pause, and the caller cannot go on without a token: it may have passed.
+                None => self.renewing(&mut slot, account, refused),
+            };
+        }
+        self.renewing(&mut slot, account, refused)
+    }
+
+    /// The renewal that everybody waits for, started now if need be.
+    fn renewing(&self, slot: &mut Slot, account: &str, refused: Option<&AccessToken>) -> Look {
         match &slot.renewal {
             Some(renewal) => Look::Renewing {
                 renewal: renewal.clone(),
                 is_own: false,
             },
             None => Look::Renewing {
-                renewal: self.start_renewal(&mut slot, account, refused.cloned()),
+                renewal: self.start_renewal(slot, account, refused.cloned()),
                 is_own: true,
             },
         }
@@ -168,7 +316,49 @@ impl TokenCache {
     }
 
     fn is_due(&self, tokens: &Tokens) -> bool {
-        self.provider.clock.now_unix_ms() >= renew_at_unix_ms(tokens)
+        tokens.lifetime.is_due(self.provider.clock.now_unix_ms())
+    }
+
+    /// What the last request met, if it is too early for the next one.
+    fn paused(&self, slot: &Slot) -> Option<Problem> {
+        slot.pause.as_ref()?.problem(self.provider.clock.elapsed())
+    }
+
+    /// The token in use, due or not, if the mail server can be expected to take it.
+    fn valid_of(&self, slot: &Slot, refused: Option<&AccessToken>) -> Option<AccessToken> {
+        let current = slot.current.as_ref()?;
+        let is_valid = self.is_valid(&current.tokens, refused);
+        is_valid.then(|| current.access_token.clone())
+    }
+
+    /// Waits for a renewal; but not for long while the old token is valid, which bridges the time.
+    async fn wait_for(
+        &self,
+        mut renewal: Renewal,
+        account: &str,
+        refused: Option<&AccessToken>,
+    ) -> Result<AccessToken> {
+        let clock = &*self.provider.clock;
+        if within(clock, PATIENCE, renewal.wait_for(Option::is_some))
+            .await
+            .is_none()
+            && let Some(token) = self.valid_of(&lock(&self.slot(account)), refused)
+        {
+            return Ok(token);
+        }
+        let done = renewal.wait_for(Option::is_some).await;
+        match done.ok().and_then(|result| result.clone()) {
+            Some(Ok(token)) => Ok(token),
+            Some(Err(problem)) => {
+                // One that began in the background bridges nothing by itself.
+                let valid = self.valid_of(&lock(&self.slot(account)), refused);
+                let error = Error::from(problem);
+                valid
+                    .filter(|_| error.is_passing())
+                    .map_or_else(|| Err(error), Ok)
+            }
+            None => Err(renewal_died()),
+        }
     }
 
     /// Starts the one renewal of an account, in a task of its own.
@@ -213,21 +403,65 @@ impl TokenCache {
         {
             return self.use_now(&account, tokens);
         }
+        let valid = stored
+            .as_ref()
+            .filter(|tokens| self.is_valid(tokens, refused));
+        if let Some(tokens) = valid {
+            // For callers whose patience ends before the renewal does; a token that cannot be used serves none of them.
+            let _ = self.use_now(&account, tokens);
+        }
         match self.obtain(&account, stored.as_deref()).await {
-            Ok(tokens) => {
-                let tokens = Arc::new(tokens);
-                self.store(name, &tokens).await?;
-                self.report_obtained(name, &tokens);
-                let token = self.use_now(&account, &tokens)?;
-                Ok(AccessToken {
-                    from_cache: false,
-                    ..token
-                })
+            Ok(tokens) => self.take(&account, tokens).await,
+            Err(error) => {
+                self.keep_what_failed(&account, &error).await?;
+                match valid.filter(|_| error.is_passing()) {
+                    // Renewal is early, so a passing fault of the identity provider need not stop the mail.
+                    Some(tokens) => self.use_now(&account, tokens),
+                    None => Err(error),
+                }
             }
-            Err(error) => match self.still_valid(stored, refused, &error) {
-                Some(tokens) => self.use_now(&account, &tokens),
-                None => Err(error),
-            },
+        }
+    }
+
+    /// Stores what was obtained, then serves it.
+    async fn take(&self, account: &Account, tokens: Tokens) -> Result<AccessToken> {
+        let tokens = Arc::new(tokens);
+        self.store(&account.name, &tokens).await?;
+        lock(&self.slot(&account.name)).pause = None;
+        self.report_obtained(&account.name, &tokens);
+        // A warning that cannot be kept must not cost the token.
+        let _ = self.warn_of(&account.name).await;
+        let token = self.use_now(account, &tokens)?;
+        Ok(AccessToken {
+            from_cache: false,
+            ..token
+        })
+    }
+
+    /// What the next request, or the next sign-in, must know of a failed one.
+    async fn keep_what_failed(&self, account: &Account, error: &Error) -> Result<()> {
+        if error.is_passing() {
+            let slot = self.slot(&account.name);
+            let earlier = lock(&slot).pause.take();
+            let now = self.provider.clock.elapsed();
+            let pause = Pause::after(earlier, error.problem(), now, &*self.provider.random)?;
+            tracing::debug!(
+                account = account.name,
+                code = error.code(),
+                "renewal paused"
+            );
+            lock(&slot).pause = Some(pause);
+        }
+        self.keep_challenge(account, error).await
+    }
+
+    /// Keeps what a refusal says a person's next sign-in must fulfil (Conditional Access).
+    pub(crate) async fn keep_challenge(&self, account: &Account, error: &Error) -> Result<()> {
+        match error.claims() {
+            Some(claims) if account.grant.is_a_persons() => {
+                self.accounts.keep_challenge(&account.name, claims).await
+            }
+            _ => Ok(()),
         }
     }
 
@@ -256,21 +490,9 @@ impl TokenCache {
         !is_refused(tokens, refused) && !self.is_due(tokens)
     }
 
-    /// Renewal is early, so a passing fault of the identity provider need not stop the mail.
-    fn still_valid(
-        &self,
-        stored: Option<Arc<Tokens>>,
-        refused: Option<&AccessToken>,
-        error: &Error,
-    ) -> Option<Arc<Tokens>> {
-        let passing = matches!(
-            error.kind(),
-            ProblemKind::Throttled | ProblemKind::Unavailable
-        );
+    fn is_valid(&self, tokens: &Tokens, refused: Option<&AccessToken>) -> bool {
         let now = self.provider.clock.now_unix_ms();
-        stored
-            .filter(|tokens| passing && tokens.expires_at_unix_ms > now)
-            .filter(|tokens| !is_refused(tokens, refused))
+        tokens.lifetime.is_valid(now) && !is_refused(tokens, refused)
     }
 
     async fn obtain(&self, account: &Account, stored: Option<&Tokens>) -> Result<Tokens> {
@@ -294,6 +516,8 @@ impl TokenCache {
                     .by_certificate(account, &certificate_pem, key)
                     .await
             }
+            // Stored in the form above.
+            Grant::ClientCertificatePkcs12 { .. } => Err(sign_in_needed(account, stored)),
             Grant::FederatedToken { token_file } => {
                 provider
                     .by_federated_token(account, token_file.as_deref())
@@ -304,7 +528,7 @@ impl TokenCache {
         }
     }
 
-    async fn stored(&self, name: &str) -> Result<Option<Arc<Tokens>>> {
+    pub(super) async fn stored(&self, name: &str) -> Result<Option<Arc<Tokens>>> {
         let record = self.accounts.tokens(name).await?;
         let tokens = record.map(|record| Tokens::unseal(&record)).transpose()?;
         Ok(tokens.map(Arc::new))
@@ -348,7 +572,7 @@ impl TokenCache {
             at_unix_ms: self.provider.clock.now_unix_ms(),
             account: account.to_owned(),
             origin: tokens.origin,
-            expires_at_unix_ms: tokens.expires_at_unix_ms,
+            expires_at_unix_ms: tokens.lifetime.expires_at_unix_ms,
         });
     }
 
@@ -372,24 +596,13 @@ impl Drop for ClearRenewal {
     }
 }
 
-/// When a token is due: after two thirds of its life, or ten minutes before its end, whichever comes first, since
-/// High Volume Email refuses tokens with less than ten minutes left; but never before a third of a short life.
-fn renew_at_unix_ms(tokens: &Tokens) -> i64 {
-    let lifetime = tokens
-        .expires_at_unix_ms
-        .saturating_sub(tokens.obtained_at_unix_ms);
-    let two_thirds = lifetime / 3 * 2;
-    let before_the_end = (lifetime - RENEWAL_MARGIN_MS).max(lifetime / 3);
-    tokens
-        .obtained_at_unix_ms
-        .saturating_add(two_thirds.min(before_the_end))
-}
-
 /// How often a process looks whether another one has finished its renewal: a request takes some tenths of a second.
 const FIRST_PAUSE: Duration = Duration::from_millis(5);
 const LONGEST_PAUSE: Duration = Duration::from_millis(80);
 
-const RENEWAL_MARGIN_MS: i64 = 10 * 60 * 1000;
+/// How long a caller with a valid token waits for a fresher one, and a closed handle for those under way: a token request
+/// takes some tenths of a second.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 fn is_refused(tokens: &Tokens, refused: Option<&AccessToken>) -> bool {
     // Exposed to be compared; both are ours, so the time it takes tells nobody anything.

@@ -16,6 +16,7 @@ fn account(grant: GrantKind, cloud: Cloud, audiences: &[&str]) -> Account {
         tenant: TENANT.to_owned(),
         client_id: CLIENT.to_owned(),
         grant,
+        secret_expires_at_unix_ms: None,
         endpoints: Endpoints {
             token_url: String::new(),
             authorization_url: None,

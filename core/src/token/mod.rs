@@ -1,11 +1,15 @@
 //! Access tokens: obtained by a grant, cached, renewed before they end, one request for many callers.
 //! Reports problems and never retries; deciding to try again is the caller's.
 
+mod background;
 mod cache;
 mod claims;
+mod forecast;
 mod grant;
 mod inspect;
+mod pause;
 mod record;
+mod renewal;
 mod sign_in;
 #[cfg(test)]
 mod testing;
@@ -19,6 +23,7 @@ use async_trait::async_trait;
 use std::fmt::Debug;
 use std::sync::Arc;
 
+pub(crate) use background::Background;
 pub(crate) use cache::TokenCache;
 pub(crate) use grant::IdentityProvider;
 pub(crate) use sign_in::SignIns;

@@ -3,6 +3,7 @@
 
 use super::AccessToken;
 use super::claims::Claims;
+use super::renewal::Lifetime;
 use crate::error::{Error, Result};
 use crate::model::{ProblemKind, TokenOrigin};
 use crate::secret::{SecretBytes, SecretText};
@@ -17,8 +18,7 @@ pub(crate) struct Tokens {
     pub(crate) origin: TokenOrigin,
     /// What the server says it granted; the token's own claims are more exact where they can be read.
     pub(crate) granted_scopes: Vec<String>,
-    pub(crate) obtained_at_unix_ms: i64,
-    pub(crate) expires_at_unix_ms: i64,
+    pub(crate) lifetime: Lifetime,
 }
 
 impl Tokens {
@@ -38,8 +38,8 @@ impl Tokens {
             },
             subject: claims.bearer().map(str::to_owned),
             audience: claims.audiences.into_iter().next(),
-            obtained_at_unix_ms: self.obtained_at_unix_ms,
-            expires_at_unix_ms: self.expires_at_unix_ms,
+            obtained_at_unix_ms: self.lifetime.obtained_at_unix_ms,
+            expires_at_unix_ms: self.lifetime.expires_at_unix_ms,
         }
     }
 
@@ -52,10 +52,11 @@ impl Tokens {
             refresh_token: self.refresh_token.as_ref().map(|token| &**token.expose()),
             origin: self.origin,
             granted_scopes: &self.granted_scopes,
-            obtained_at_unix_ms: self.obtained_at_unix_ms,
-            expires_at_unix_ms: self.expires_at_unix_ms,
+            obtained_at_unix_ms: self.lifetime.obtained_at_unix_ms,
+            expires_at_unix_ms: self.lifetime.expires_at_unix_ms,
+            renew_at_unix_ms: self.lifetime.renew_at_unix_ms,
         };
-        let record = serde_json::to_vec(&stored).map_err(|error| damaged().with_source(error))?;
+        let record = serde_json::to_vec(&stored).map_err(unwritable)?;
         Ok(SecretBytes::new(record))
     }
 
@@ -71,8 +72,11 @@ impl Tokens {
             refresh_token: read.refresh_token,
             origin: read.origin,
             granted_scopes: read.granted_scopes,
-            obtained_at_unix_ms: read.obtained_at_unix_ms,
-            expires_at_unix_ms: read.expires_at_unix_ms,
+            lifetime: Lifetime {
+                obtained_at_unix_ms: read.obtained_at_unix_ms,
+                expires_at_unix_ms: read.expires_at_unix_ms,
+                renew_at_unix_ms: read.renew_at_unix_ms,
+            },
         })
     }
 }
@@ -89,6 +93,7 @@ struct Stored<'a> {
     granted_scopes: &'a [String],
     obtained_at_unix_ms: i64,
     expires_at_unix_ms: i64,
+    renew_at_unix_ms: Option<i64>,
 }
 
 #[derive(Deserialize)]
@@ -100,6 +105,18 @@ struct Read {
     granted_scopes: Vec<String>,
     obtained_at_unix_ms: i64,
     expires_at_unix_ms: i64,
+    #[serde(default)]
+    renew_at_unix_ms: Option<i64>,
+}
+
+pub(super) fn unwritable(error: serde_json::Error) -> Error {
+    Error::new(
+        ProblemKind::Internal,
+        "record-unwritable",
+        "a record could not be written as JSON",
+        "report this to Mailbearer's authors",
+    )
+    .with_source(error)
 }
 
 fn damaged() -> Error {
@@ -131,15 +148,18 @@ mod tests {
             refresh_token: Some(SecretText::new("refresh".to_owned())),
             origin: TokenOrigin::DeviceCode,
             granted_scopes: vec!["SMTP.Send".to_owned()],
-            obtained_at_unix_ms: 1,
-            expires_at_unix_ms: 2,
+            lifetime: Lifetime {
+                obtained_at_unix_ms: 1,
+                expires_at_unix_ms: 3,
+                renew_at_unix_ms: Some(2),
+            },
         };
         let read = Tokens::unseal(&tokens.seal().unwrap()).unwrap();
         assert_eq!(read.access_token.expose(), "access");
         assert_eq!(read.refresh_token.unwrap().expose(), "refresh");
         assert_eq!(read.origin, TokenOrigin::DeviceCode);
         assert_eq!(read.granted_scopes, ["SMTP.Send"]);
-        assert_eq!((read.obtained_at_unix_ms, read.expires_at_unix_ms), (1, 2));
+        assert_eq!(read.lifetime, tokens.lifetime);
     }
 
     #[test]

@@ -47,18 +47,27 @@ impl SignIns {
         }
     }
 
-    /// Asks the identity provider for what to show the person.
-    pub(crate) async fn begin(&self, account: &Account, flow: SignInFlow) -> Result<SignInPrompt> {
+    /// Asks the identity provider for what to show the person. `claims` are what an earlier refusal says this sign-in
+    /// must fulfil, as JSON text.
+    pub(crate) async fn begin(
+        &self,
+        account: &Account,
+        flow: SignInFlow,
+        claims: Option<String>,
+    ) -> Result<SignInPrompt> {
         if !account.grant.is_a_persons() {
             return Err(no_person_needed(&account.name));
         }
         let on = match flow {
             SignInFlow::DeviceCode => {
-                let authorization = self.provider.begin_device_code(account).await?;
+                let authorization = self.provider.begin_device_code(account, claims).await?;
                 On::Device(Arc::new(authorization))
             }
             SignInFlow::AuthorizationCode => {
-                let request = self.provider.begin_authorization_code(account).await?;
+                let request = self
+                    .provider
+                    .begin_authorization_code(account, claims)
+                    .await?;
                 On::Browser(Arc::new(request))
             }
         };

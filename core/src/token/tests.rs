@@ -8,8 +8,8 @@ use crate::audit::{Events, Recorder};
 use crate::error::Error;
 use crate::host::{Clock as _, ManualClock, SeededRandom};
 use crate::model::{
-    Account, Cloud, EndpointOverrides, Event, Grant, NewAccount, ProblemKind, SignInFlow,
-    TokenOrigin, TokenState,
+    Account, Cloud, EndpointOverrides, Event, Grant, NewAccount, ProblemKind, RenewalSettings,
+    SignInFlow, TokenOrigin, TokenState,
 };
 use crate::secret::SecretText;
 use std::sync::Arc;
@@ -49,7 +49,8 @@ impl World {
         };
         let recorder = Recorder::new();
         let events = recorder.subscribe();
-        let cache = TokenCache::new(accounts.clone(), identity.clone(), recorder);
+        let settings = RenewalSettings::default();
+        let cache = TokenCache::new(accounts.clone(), identity.clone(), recorder, settings);
         Self {
             clock,
             provider,
@@ -68,7 +69,7 @@ impl World {
         let sign_ins = world.sign_ins();
         let account = world.account().await;
         let prompt = sign_ins
-            .begin(&account, SignInFlow::DeviceCode)
+            .begin(&account, SignInFlow::DeviceCode, None)
             .await
             .unwrap();
         let tokens = sign_ins.finish(&account, &prompt).await.unwrap();
@@ -94,6 +95,7 @@ impl World {
             self.accounts.clone(),
             self.identity.clone(),
             Recorder::new(),
+            RenewalSettings::default(),
         )
     }
 
@@ -110,6 +112,7 @@ fn new_account(grant: Grant) -> NewAccount {
         tenant: String::new(),
         client_id: "app".to_owned(),
         grant,
+        secret_expires_at_unix_ms: None,
         endpoints: EndpointOverrides {
             token_url: Some("https://login.example.test/token".to_owned()),
             device_authorization_url: Some("https://login.example.test/device".to_owned()),
@@ -199,16 +202,28 @@ async fn offers_a_wrong_secret_only_once_to_microsoft() {
 }
 
 #[tokio::test]
-async fn answers_from_memory_until_two_thirds_of_the_life_are_over() {
+async fn answers_from_memory_until_the_token_is_due() {
     let script = [(200, &*answer("one", None)), (200, &*answer("two", None))];
     let world = World::new(with_secret(), &script).await;
     assert!(!world.token().await.unwrap().from_cache);
-    world.clock.advance(Duration::from_secs(2399));
+    // Two thirds of an hour, less a tenth of it at most.
+    world.clock.advance(Duration::from_secs(2039));
     let cached = world.token().await.unwrap();
     assert_eq!((text(&cached), cached.from_cache), ("one", true));
-    world.clock.advance(Duration::from_secs(1));
+    world.clock.advance(Duration::from_secs(361));
     assert_eq!(text(&world.token().await.unwrap()), "two");
     assert_eq!(world.requests(), 2);
+}
+
+#[tokio::test]
+async fn renews_when_the_server_wishes() {
+    let wish =
+        r#"{"token_type":"Bearer","expires_in":86400,"refresh_in":43200,"access_token":"one"}"#;
+    let script = [(200, wish), (200, &*answer("two", None))];
+    let world = World::new(with_secret(), &script).await;
+    world.token().await.unwrap();
+    world.clock.advance(Duration::from_secs(43_200));
+    assert_eq!(text(&world.token().await.unwrap()), "two");
 }
 
 #[tokio::test]
@@ -320,12 +335,106 @@ async fn a_passing_fault_does_not_stop_mail_while_the_token_is_valid() {
     let world = World::new(with_secret(), &script).await;
     world.token().await.unwrap();
     world.clock.advance(Duration::from_secs(3000));
+    for _ in 0..3 {
+        assert_eq!(text(&world.token().await.unwrap()), "one");
+    }
+    // One has tried, and the others wait as long as the fault asks for.
+    assert_eq!(world.requests(), 2);
+    world.clock.advance(Duration::from_secs(72));
     assert_eq!(text(&world.token().await.unwrap()), "one");
-    world.clock.advance(Duration::from_secs(600));
-    assert_eq!(
-        world.token().await.unwrap_err().kind(),
-        ProblemKind::Unavailable
-    );
+    assert_eq!(world.requests(), 3);
+    world.clock.advance(Duration::from_secs(528));
+    for _ in 0..2 {
+        let error = world.token().await.unwrap_err();
+        assert_eq!(error.kind(), ProblemKind::Unavailable);
+    }
+    assert_eq!(world.requests(), 5);
+}
+
+#[tokio::test]
+async fn a_silent_provider_does_not_hold_up_mail_while_the_token_is_valid() {
+    let script = [(200, &*answer("one", None)), (200, &*answer("two", None))];
+    let world = World::new(with_secret(), &script).await;
+    world.token().await.unwrap();
+    world.clock.advance(Duration::from_secs(2400));
+    world.provider.permits.forget_permits(usize::MAX >> 3);
+    // In this process, and in one that knows the token from the vault only.
+    for cache in [world.cache.clone(), world.other_process()] {
+        let caller = tokio::spawn(async move { cache.access_token("billing", None).await });
+        let mut waited = 0;
+        while !caller.is_finished() {
+            tokio::task::yield_now().await;
+            waited += 1;
+            if waited % 100 == 0 {
+                world.clock.advance(Duration::from_secs(1));
+            }
+        }
+        assert_eq!(text(&caller.await.unwrap().unwrap()), "one");
+    }
+    let waited_s = (world.clock.now_unix_ms() - NOON) / 1000 - 2400;
+    assert!((10..20).contains(&waited_s), "{waited_s}");
+    world.provider.permits.add_permits(10);
+    while world
+        .cache
+        .status(&world.account().await)
+        .await
+        .unwrap()
+        .obtained_at_unix_ms
+        == Some(NOON)
+    {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(text(&world.token().await.unwrap()), "two");
+}
+
+#[tokio::test]
+async fn a_server_that_asks_for_a_pause_gets_it() {
+    const THROTTLED: &str = r#"{"error":"temporarily_unavailable","error_description":"AADSTS90055: too many requests","error_codes":[90055]}"#;
+    let script = [(429, THROTTLED), (200, &*answer("one", None))];
+    let world = World::new(with_secret(), &script).await;
+    for _ in 0..5 {
+        let error = world.token().await.unwrap_err();
+        assert_eq!(error.code(), "token-endpoint-throttled");
+        world.clock.advance(Duration::from_secs(10));
+    }
+    assert_eq!(world.requests(), 1);
+    world.clock.advance(Duration::from_secs(22));
+    assert_eq!(text(&world.token().await.unwrap()), "one");
+}
+
+#[tokio::test]
+async fn what_a_refusal_demands_is_asked_for_at_the_next_sign_in() {
+    const CHALLENGE: &str = r#"{"access_token":{"polids":{"essential":true,"values":["p1"]}}}"#;
+    let refusal = serde_json::json!({
+        "error": "interaction_required",
+        "error_description": "AADSTS50076: you must use multi-factor authentication",
+        "error_codes": [50076],
+        "claims": CHALLENGE,
+    });
+    let script = [
+        (200, &*answer("one", Some("first"))),
+        (400, &refusal.to_string()),
+        (200, CODE),
+        (200, &*answer("two", Some("second"))),
+        (200, CODE),
+    ];
+    let world = World::signed_in(&script).await;
+    world.clock.advance(HOUR);
+    let error = world.other_process().access_token("billing", None).await;
+    assert_eq!(error.unwrap_err().code(), "mfa-required");
+    // Kept in the vault, so that the sign-in may be another process's.
+    let account = world.account().await;
+    let claims = world.accounts.challenge("billing").await.unwrap();
+    assert_eq!(claims.as_deref(), Some(CHALLENGE));
+    let sign_ins = world.sign_ins();
+    let flow = SignInFlow::DeviceCode;
+    let prompt = sign_ins.begin(&account, flow, claims).await.unwrap();
+    let tokens = sign_ins.finish(&account, &prompt).await.unwrap();
+    world.cache.accept(&account, tokens).await.unwrap();
+    let seen = world.provider.seen();
+    assert_eq!(seen[3].form["claims"], CHALLENGE);
+    assert_eq!(seen[4].form["claims"], CHALLENGE);
+    assert_eq!(world.accounts.challenge("billing").await.unwrap(), None);
 }
 
 #[tokio::test]
@@ -336,7 +445,7 @@ async fn refuses_a_token_for_another_service_each_time_and_keeps_its_refresh_tok
     let sign_ins = world.sign_ins();
     let account = world.account().await;
     let prompt = sign_ins
-        .begin(&account, SignInFlow::DeviceCode)
+        .begin(&account, SignInFlow::DeviceCode, None)
         .await
         .unwrap();
     let tokens = sign_ins.finish(&account, &prompt).await.unwrap();
@@ -408,7 +517,9 @@ async fn reports_what_it_obtained_and_what_failed() {
 /// Runs a sign-in to its end, moving the clock whenever it waits.
 async fn sign_in(world: &World) -> Result<TokenOrigin, Error> {
     let (sign_ins, account) = (world.sign_ins(), world.account().await);
-    let prompt = sign_ins.begin(&account, SignInFlow::DeviceCode).await?;
+    let prompt = sign_ins
+        .begin(&account, SignInFlow::DeviceCode, None)
+        .await?;
     assert_eq!(prompt.user_code, "FRWQDE7YL");
     assert!(!format!("{prompt:?}{sign_ins:?}").contains("dc-secret"));
     let finish = sign_ins.finish(&account, &prompt);
@@ -496,7 +607,7 @@ async fn a_sign_in_is_finished_once_and_only_where_it_was_begun() {
     let world = World::new(Grant::DeviceCode, &script).await;
     let (sign_ins, account) = (world.sign_ins(), world.account().await);
     let prompt = sign_ins
-        .begin(&account, SignInFlow::DeviceCode)
+        .begin(&account, SignInFlow::DeviceCode, None)
         .await
         .unwrap();
     let elsewhere = world

@@ -76,6 +76,7 @@ impl World {
             cloud: Cloud::Custom,
             tenant: String::new(),
             client_id: client_id.clone(),
+            secret_expires_at_unix_ms: None,
             endpoints: EndpointOverrides {
                 token_url: Some(identity.token_url.clone()),
                 authorization_url: Some(identity.authorization_url.clone()),

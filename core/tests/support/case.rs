@@ -27,6 +27,8 @@ pub(crate) struct Case {
     #[serde(default)]
     files: BTreeMap<String, String>,
     #[serde(default)]
+    pub(crate) environment: BTreeMap<String, String>,
+    #[serde(default)]
     pub(crate) given: Vec<ControlCall>,
     pub(crate) r#do: Vec<Value>,
     pub(crate) expect: Expectation,
@@ -37,10 +39,49 @@ pub(crate) struct Case {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ControlCall {
-    pub(crate) method: String,
-    pub(crate) path: String,
+    method: String,
+    path: String,
     #[serde(default)]
-    pub(crate) body: Value,
+    body: Value,
+    /// Members of the answer that later texts name, by the placeholder without its `$`.
+    #[serde(default)]
+    keep: BTreeMap<String, String>,
+}
+
+/// What `beginSignIn` takes: an account's name, or that and the flow.
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+pub(crate) enum Beginning {
+    Account(String),
+    Flow {
+        account: String,
+        flow: mailbearer::SignInFlow,
+    },
+}
+
+impl Beginning {
+    pub(crate) fn parts(self) -> (String, mailbearer::SignInFlow) {
+        match self {
+            Self::Account(account) => (account, mailbearer::SignInFlow::DeviceCode),
+            Self::Flow { account, flow } => (account, flow),
+        }
+    }
+}
+
+/// A file that a case writes while it runs.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct FileToWrite {
+    file: String,
+    text: String,
+}
+
+impl FileToWrite {
+    pub(crate) fn write(&self, folder: &Path) {
+        let path = folder.join(&self.file);
+        std::fs::write(&path, &self.text).unwrap();
+        only_for_the_owner(&path);
+    }
 }
 
 #[derive(Debug, Deserialize)]
@@ -187,9 +228,57 @@ impl Case {
 /// The sandbox's control interface.
 pub(crate) struct Control(String);
 
+/// What stands for the texts of this run, by name without the `$`.
+#[derive(Debug)]
+pub(crate) struct Placeholders(BTreeMap<String, String>);
+
+impl Placeholders {
+    pub(crate) fn of(sandbox: &Sandbox, folder: &Path) -> Self {
+        let mut placeholders = Self(BTreeMap::new());
+        placeholders.set("FOLDER", folder.to_str().unwrap());
+        placeholders.set("IDENTITY_URL", &sandbox.identity_url());
+        placeholders
+    }
+
+    pub(crate) fn set(&mut self, name: &str, value: &str) {
+        self.0.insert(name.to_owned(), value.to_owned());
+    }
+
+    /// The text or data with the values of this run. No name is the beginning of another.
+    pub(crate) fn fill(&self, data: &Value) -> Value {
+        let mut text = data.to_string();
+        for (name, value) in &self.0 {
+            let value = json!(value).to_string();
+            // Without the quotation marks around it.
+            let value = value.trim_matches('"');
+            text = text.replace(&format!("${name}"), value);
+        }
+        serde_json::from_str(&text).unwrap()
+    }
+}
+
 impl Control {
     pub(crate) fn of(sandbox: &Sandbox) -> Self {
         Self(sandbox.inbox_url().trim_end_matches('/').to_owned())
+    }
+
+    /// A call as a case has it, whose answer may give placeholders.
+    pub(crate) async fn perform(&self, call: &ControlCall, texts: &mut Placeholders) -> Check {
+        let path = texts.fill(&json!(call.path));
+        let body = texts.fill(&call.body);
+        let answer = self
+            .call(&call.method, path.as_str().unwrap(), &body)
+            .await?;
+        if call.keep.is_empty() {
+            return Ok(());
+        }
+        let answer: Value = serde_json::from_slice(&answer).unwrap();
+        for (name, member) in &call.keep {
+            let kept = answer[member].as_str();
+            let kept = kept.ok_or_else(|| format!("{}: no {member} in the answer", call.path))?;
+            texts.set(name, kept);
+        }
+        Ok(())
     }
 
     /// What the sandbox answers; what it complains about is the error.
@@ -217,16 +306,6 @@ impl Control {
         let answer = self.call("GET", path, &Value::Null).await?;
         serde_json::from_slice(&answer).map_err(|error| format!("{path}: {error}"))
     }
-}
-
-/// The values of this run in place of the placeholders.
-pub(crate) fn filled_in(action: &Value, folder: &Path, user_code: &str) -> Value {
-    let folder = json!(folder).to_string();
-    let filled = action
-        .to_string()
-        .replace("$FOLDER", folder.trim_matches('"'))
-        .replace("$USER_CODE", user_code);
-    serde_json::from_str(&filled).unwrap()
 }
 
 /// The account `service` as data, to make others from.

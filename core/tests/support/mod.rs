@@ -6,13 +6,15 @@
     reason = "each test file is a crate of its own and uses a part of this"
 )]
 
+use mailbearer::host::Environment;
 use mailbearer::model::{
     Address, Cloud, EndpointOverrides, Grant, NewAccount, Timeouts, VaultSettings,
 };
 use mailbearer::secret::SecretText;
-use mailbearer::{Config, Mailbearer, Message, SignInFlow};
+use mailbearer::{Config, Mailbearer, Message, Parts, SignInFlow};
 use mailbearer_sandbox::directory::seed;
 use mailbearer_sandbox::{Options, Sandbox};
+use std::collections::HashMap;
 use std::io::Write;
 use std::sync::{Arc, Mutex, OnceLock};
 
@@ -27,25 +29,44 @@ pub(crate) struct World {
     pub(crate) mailbearer: Mailbearer,
 }
 
+/// An environment that a test fills in while it runs.
+#[derive(Debug, Default)]
+pub(crate) struct Variables(pub(crate) Mutex<HashMap<String, String>>);
+
+impl Environment for Variables {
+    fn variable(&self, name: &str) -> Option<String> {
+        self.0.lock().unwrap().get(name).cloned()
+    }
+}
+
 impl World {
     /// Both accounts exist; nobody has signed in.
     pub(crate) async fn start() -> Self {
-        Self::start_with(Config {
+        Self::start_in(Arc::default()).await
+    }
+
+    /// The same in an environment of the test's own.
+    pub(crate) async fn start_in(environment: Arc<Variables>) -> Self {
+        let config = Config {
             vault: VaultSettings::Memory,
             timeouts: timeouts(),
             ..Config::default()
-        })
-        .await
+        };
+        let parts = Parts {
+            environment,
+            ..Parts::default()
+        };
+        Self::start_on(options(), config, parts).await
     }
 
     pub(crate) async fn start_with(config: Config) -> Self {
-        Self::start_on(options(), config).await
+        Self::start_on(options(), config, Parts::default()).await
     }
 
-    pub(crate) async fn start_on(options: Options, config: Config) -> Self {
+    pub(crate) async fn start_on(options: Options, config: Config, parts: Parts) -> Self {
         capture_logs();
         let sandbox = Sandbox::start(options).await.unwrap();
-        let mailbearer = Mailbearer::open(config).await.unwrap();
+        let mailbearer = Mailbearer::open_with(config, parts).await.unwrap();
         for account in [service(&sandbox), person(&sandbox)] {
             mailbearer.add_account(account).await.unwrap();
         }
@@ -116,6 +137,7 @@ pub(crate) fn service(sandbox: &Sandbox) -> NewAccount {
         grant: Grant::ClientSecret {
             client_secret: SecretText::new(seed::SERVICE_CLIENT_SECRET.to_owned()),
         },
+        secret_expires_at_unix_ms: None,
         endpoints: endpoints(sandbox),
     }
 }
@@ -129,6 +151,7 @@ pub(crate) fn person(sandbox: &Sandbox) -> NewAccount {
         tenant: seed::DOMAIN.to_owned(),
         client_id: seed::PUBLIC_CLIENT_ID.to_owned(),
         grant: Grant::DeviceCode,
+        secret_expires_at_unix_ms: None,
         endpoints: endpoints(sandbox),
     }
 }

@@ -45,6 +45,7 @@ pub(super) fn routes() -> Router<Control> {
         .route("/sandbox/role-assignments", post(assign_role))
         .route("/sandbox/refused-recipients", post(refuse_recipient))
         .route("/sandbox/federated-tokens", post(federated_token))
+        .route("/sandbox/access-tokens", post(access_token))
 }
 
 async fn snapshot(State(control): State<Control>) -> Json<Snapshot> {
@@ -187,6 +188,17 @@ async fn federated_token(
     Json(workload): Json<FederatedCredential>,
 ) -> Answer {
     to_json(json!({"token": identity::federated::mint(&control.cloud, &workload)}))
+}
+
+#[derive(Deserialize)]
+struct Bearer {
+    client_id: String,
+}
+
+async fn access_token(State(control): State<Control>, Json(bearer): Json<Bearer>) -> Answer {
+    let token = identity::managed_identity::access_token(&control.cloud, &bearer.client_id);
+    let token = token.ok_or_else(|| Failure::unknown("application", &bearer.client_id))?;
+    to_json(json!({"token": token}))
 }
 
 /// The current value with the given fields changed.

@@ -27,6 +27,7 @@
 //! | `POST /sandbox/devices/decline` | `{"user_code"}` |
 //! | `POST /sandbox/authorize` | `{"url", "user"}`: goes through the pages of an authorization request as a person who agrees; answers `{"location"}` |
 //! | `POST /sandbox/federated-tokens` | `{"issuer", "subject", "audience"}`: a workload's token of that issuer; answers `{"token"}` |
+//! | `POST /sandbox/access-tokens` | `{"client_id"}`: an access token of that application for Exchange Online, as its own sign-in gives it; answers `{"token"}` |
 //! | `GET, DELETE /sandbox/mails` | the received mails with envelope, claims and `mime_base64`, oldest first; `DELETE` forgets them as it gives them |
 //! | `GET /sandbox/refusals` | why Exchange refused sign-ins, which it tells no client |
 //! | `GET /sandbox/clock` | `{"now_unix_ms"}` |

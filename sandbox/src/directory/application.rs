@@ -33,12 +33,27 @@ pub struct Application {
     pub certificates: Vec<String>,
     /// Trust in tokens of other issuers.
     pub federated_credentials: Vec<FederatedCredential>,
+    /// What becomes of refresh tokens that were used.
+    pub rotation: Rotation,
     /// This is a managed identity: no registration, only an enterprise application, with tokens from the metadata service.
     pub managed_identity: bool,
     /// Delegated permissions an administrator consented to for everyone, such as `https://outlook.office.com/SMTP.Send`.
     pub delegated_permissions: Vec<String>,
     /// Application permissions an administrator consented to, such as `https://outlook.office365.com/SMTP.SendAsApp`.
     pub application_permissions: Vec<String>,
+}
+
+/// What becomes of refresh tokens that were used.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Rotation {
+    /// They live on, as at Microsoft.
+    #[default]
+    LivesOn,
+    /// One ends when anything is used that a later renewal gave: its refresh token here, or its access token at Exchange.
+    EndsWhenTheNextIsUsed,
+    /// One ends when it is used, as RFC 9700 section 4.14.2 recommends for public clients.
+    EndsWhenUsed,
 }
 
 impl Default for Application {
@@ -57,6 +72,7 @@ impl Default for Application {
             secrets: Vec::new(),
             certificates: Vec::new(),
             federated_credentials: Vec::new(),
+            rotation: Rotation::default(),
             managed_identity: false,
             delegated_permissions: Vec::new(),
             application_permissions: Vec::new(),

@@ -14,7 +14,9 @@ pub mod seed;
 mod tenant;
 mod user;
 
-pub use application::{Application, ClientSecret, FederatedCredential, Platform, RedirectUri};
+pub use application::{
+    Application, ClientSecret, FederatedCredential, Platform, RedirectUri, Rotation,
+};
 pub use exchange::{ExchangeServicePrincipal, MailboxPermission, MailboxRight, RoleAssignment};
 pub use tenant::{BasicSmtpAuth, Tenant};
 pub use user::User;

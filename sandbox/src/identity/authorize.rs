@@ -8,7 +8,7 @@ use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
 use super::authority::{Authority, about};
-use super::grants::{Authorization, Challenge, CodeGrant, Flow};
+use super::grants::{Authorization, Challenge, CodeGrant, Flow, Place};
 use super::interaction::{self, Purpose};
 use super::issue::client_info;
 use super::pages;
@@ -175,6 +175,7 @@ impl AuthorizeRequest {
             flow: self.flow,
             nonce: self.nonce,
             issued_at_unix_ms: now_unix_ms,
+            place: Place::default(),
         };
         cloud.grants.add_code(
             &code,

@@ -16,6 +16,10 @@ pub(crate) struct Grants {
     devices: Mutex<HashMap<String, DeviceAuthorization>>,
     codes: Mutex<HashMap<String, CodeGrant>>,
     refresh_tokens: Mutex<HashMap<String, Authorization>>,
+    /// The place of the access tokens that came with a refresh token, by their `uti`.
+    access_tokens: Mutex<HashMap<String, Place>>,
+    /// The first number of each chain whose refresh token is not over.
+    alive_from: Mutex<HashMap<String, u32>>,
     interactions: Mutex<HashMap<String, Interaction>>,
     revoked: Mutex<HashSet<String>>,
 }
@@ -32,6 +36,15 @@ pub(crate) struct Authorization {
     pub(crate) flow: Flow,
     pub(crate) nonce: Option<String>,
     pub(crate) issued_at_unix_ms: i64,
+    pub(crate) place: Place,
+}
+
+/// Where a token stands in the chain of renewals that began with one sign-in.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Place {
+    /// Empty before the first token.
+    pub(crate) chain: String,
+    pub(crate) number: u32,
 }
 
 /// How an authorization came about; it decides what the client must prove and how long it lasts.
@@ -157,7 +170,31 @@ impl Grants {
         lock(&self.refresh_tokens).insert(token.to_owned(), authorization);
     }
 
-    /// What a refresh token stands for. Using one does not end it: the service lets the old one live on.
+    pub(crate) fn add_access_token(&self, uti: &str, place: Place) {
+        lock(&self.access_tokens).insert(uti.to_owned(), place);
+    }
+
+    /// Something was used that came with this place: those before it are over.
+    pub(crate) fn end_before(&self, place: &Place) {
+        let mut alive_from = lock(&self.alive_from);
+        let first = alive_from.entry(place.chain.clone()).or_default();
+        *first = place.number.max(*first);
+    }
+
+    /// The same, for the access token with this `uti`.
+    pub(crate) fn access_token_used(&self, uti: &str) {
+        let place = lock(&self.access_tokens).get(uti).cloned();
+        if let Some(place) = place {
+            self.end_before(&place);
+        }
+    }
+
+    pub(crate) fn is_over(&self, place: &Place) -> bool {
+        let alive_from = lock(&self.alive_from).get(&place.chain).copied();
+        alive_from.is_some_and(|first| place.number < first)
+    }
+
+    /// What a refresh token stands for.
     pub(crate) fn refresh_token(&self, token: &str) -> Option<Authorization> {
         lock(&self.refresh_tokens).get(token).cloned()
     }

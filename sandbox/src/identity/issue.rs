@@ -4,7 +4,7 @@
 use serde_json::{Value, json};
 
 use super::client::Proof;
-use super::grants::Authorization;
+use super::grants::{Authorization, Place};
 use super::jwt::{self, set};
 use super::request::Caller;
 use super::scope::{ScopeRequest, permissions_on};
@@ -22,6 +22,7 @@ pub(crate) fn for_user(
     options: AnswerOptions,
 ) -> Value {
     let lifetime = Lifetime::draw(cloud, options.flaw);
+    let authorization = &next_in_chain(cloud, authorization);
     let scope = &authorization.scope;
     let mut claims = common_claims(
         cloud,
@@ -44,6 +45,10 @@ pub(crate) fn for_user(
             "upn": user.address,
         }),
     );
+    let uti = claims.get("uti").and_then(Value::as_str);
+    cloud
+        .grants
+        .add_access_token(uti.unwrap_or_default(), authorization.place.clone());
     let mut answer = json!({
         "token_type": "Bearer",
         "scope": scope.granted(),
@@ -68,6 +73,25 @@ pub(crate) fn for_user(
         );
     }
     answer
+}
+
+/// The authorization with the place of the tokens that are issued for it now.
+fn next_in_chain(cloud: &Cloud, authorization: &Authorization) -> Authorization {
+    let place = &authorization.place;
+    let next = match place.chain.is_empty() {
+        true => Place {
+            chain: cloud.random.base64url(16),
+            number: 0,
+        },
+        false => Place {
+            chain: place.chain.clone(),
+            number: place.number + 1,
+        },
+    };
+    Authorization {
+        place: next,
+        ..authorization.clone()
+    }
 }
 
 /// The answer for an application on its own: an access token and nothing else.

@@ -23,7 +23,7 @@ mod interaction;
 mod issue;
 pub(crate) mod jwt;
 pub(crate) mod keys;
-mod managed_identity;
+pub(crate) mod managed_identity;
 mod metadata;
 mod pages;
 mod policy;

@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::authority::{Authority, about};
 use super::client::{self, Proof};
-use super::grants::{Authorization, Challenge, CodeGrant, DeviceState, Flow};
+use super::grants::{Authorization, Challenge, CodeGrant, DeviceState, Flow, Place};
 use super::issue::{self, AnswerOptions};
 use super::policy::{self, Presence};
 use super::refusal::Refusal;
@@ -20,7 +20,7 @@ use super::{Identity, faulty_answer};
 use crate::catalogue::aadsts;
 use crate::clock::grant_timestamp;
 use crate::cloud::Cloud;
-use crate::directory::Application;
+use crate::directory::{Application, Rotation};
 use crate::faults::{Effect, Phase, TokenFlaw};
 
 /// `/{tenant}/oauth2/v2.0/token`
@@ -155,6 +155,7 @@ impl Exchange<'_> {
             flow: Flow::DeviceCode,
             nonce: None,
             issued_at_unix_ms: self.cloud.clock.now_unix_ms(),
+            place: Place::default(),
         };
         self.issue(application, authorization, proof)
     }
@@ -224,10 +225,21 @@ impl Exchange<'_> {
             return Err(Refusal::from(&aadsts::INVALID_GRANT));
         }
         self.check_age(&authorization)?;
+        if application.rotation != Rotation::LivesOn
+            && self.cloud.grants.is_over(&authorization.place)
+        {
+            return Err(Refusal::from(&aadsts::INVALID_GRANT));
+        }
         let user = authority.user(self.cloud, &authorization.user)?;
         policy::not_revoked(&user, &authorization)?;
+        let mut used = authorization.place.clone();
         let authorization = self.with_requested_scope(authorization, application)?;
-        self.issue(application, authorization, proof)
+        let answer = self.issue(application, authorization, proof)?;
+        if application.rotation == Rotation::EndsWhenUsed {
+            used.number += 1;
+        }
+        self.cloud.grants.end_before(&used);
+        Ok(answer)
     }
 
     fn check_age(&self, authorization: &Authorization) -> Result<(), Refusal> {
@@ -271,6 +283,7 @@ impl Exchange<'_> {
             flow: Flow::Password,
             nonce: None,
             issued_at_unix_ms: self.cloud.clock.now_unix_ms(),
+            place: Place::default(),
         };
         self.issue(application, authorization, proof)
     }

@@ -138,6 +138,9 @@ fn verified<'a>(cloud: &Cloud, token: &'a str) -> Result<Jwt<'a>, Denial> {
     {
         return Err(denied("the token has been revoked"));
     }
+    cloud
+        .grants
+        .access_token_used(jwt.text("uti").unwrap_or_default());
     Ok(jwt)
 }
 

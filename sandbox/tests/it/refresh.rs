@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use mailbearer_sandbox::Sandbox;
-use mailbearer_sandbox::directory::{User, seed};
+use mailbearer_sandbox::directory::{Rotation, User, seed};
 
-use crate::support::{Answer, DELEGATED_SCOPE, claims, device_sign_in, post, sandbox};
+use crate::support::{Answer, DELEGATED_SCOPE, Smtp, claims, device_sign_in, post, sandbox};
 
 async fn refresh(sandbox: &Sandbox, token: &str, more: &[(&str, &str)]) -> Answer {
     let mut form = vec![
@@ -175,4 +175,39 @@ async fn what_is_no_refresh_token_is_malformed_or_invalid() {
         refresh(&sandbox, "1.AX0Aunknown", &[]).await.refusal(),
         (400, "invalid_grant", 70_000)
     );
+}
+
+/// Whether the first refresh token is alive after a second came from it, and after that second was used.
+async fn check_rotation(rotation: Rotation, after_renewal: bool, after_use: bool) {
+    for by_mail in [false, true] {
+        let sandbox = sandbox().await;
+        sandbox
+            .tenant()
+            .change_application(seed::PUBLIC_CLIENT_ID, |application| {
+                application.rotation = rotation;
+            });
+        let first = device_sign_in(&sandbox, seed::ALICE, DELEGATED_SCOPE).await;
+        let first = first.text("refresh_token");
+        let second = refresh(&sandbox, first, &[]).await;
+        let is_alive = refresh(&sandbox, first, &[]).await.status == 200;
+        assert_eq!(is_alive, after_renewal, "{rotation:?}");
+        if by_mail {
+            Smtp::signed_in(&sandbox, seed::ALICE, second.access_token()).await;
+        } else {
+            let used = refresh(&sandbox, second.text("refresh_token"), &[]).await;
+            assert_eq!(used.status, 200, "{rotation:?}");
+        }
+        let again = refresh(&sandbox, first, &[]).await;
+        assert_eq!(again.status == 200, after_use, "{rotation:?} {by_mail}");
+        if !after_use {
+            assert_eq!(again.refusal(), (400, "invalid_grant", 70_000));
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_application_may_have_used_ones_end() {
+    check_rotation(Rotation::LivesOn, true, true).await;
+    check_rotation(Rotation::EndsWhenTheNextIsUsed, true, false).await;
+    check_rotation(Rotation::EndsWhenUsed, false, false).await;
 }

@@ -5,6 +5,8 @@ mod cli;
 pub(crate) mod node;
 pub(crate) mod python;
 pub(crate) mod swift;
+mod swift_bundle;
+pub(crate) mod swift_reference;
 pub(crate) mod swift_toolchain;
 
 use crate::{Result, root};
@@ -69,7 +71,8 @@ pub(crate) fn run(shell: &Shell, target: Target) -> Result {
         println!("{}", node::pack(shell)?.display());
     }
     if all || target == Target::Swift {
-        println!("{}", swift::package(shell)?.display());
+        let library = swift::library(shell, Profile::Dist)?;
+        println!("{}", swift::package(shell, &library)?.display());
     }
     Ok(())
 }

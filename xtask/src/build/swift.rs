@@ -1,27 +1,45 @@
 //! The Swift package: a static library, and Swift sources generated from it. The generator is a program of its own
 //! (`xtask/src/bin/swift-bindgen.rs`) that is compiled only here.
 
-use super::{Profile, fresh};
+use super::{Profile, fresh, swift_bundle};
+use crate::codegen::constants;
 use crate::{Result, root};
 use std::fs;
 use std::path::{Path, PathBuf};
 use xshell::{Shell, cmd};
 
-/// Builds the package for distribution, with its sources and its library, and gives its path.
-/// Its users set `PKG_CONFIG_PATH` to its `lib/pkgconfig`.
-pub(crate) fn package(shell: &Shell) -> Result<PathBuf> {
-    let library = library(shell, Profile::Dist)?;
-    generate(shell, Profile::Dist)?;
+/// Puts the package together, with its sources and this library, and gives its folder. On Linux, before Swift 6.2, its
+/// users set `PKG_CONFIG_PATH` to its `lib/pkgconfig`.
+pub(crate) fn package(shell: &Shell, library: &Path) -> Result<PathBuf> {
+    check_generated(shell, library)?;
     let package = root().join("target/swift/package");
     fresh(&package)?;
     let folder = root().join("bindings-swift");
-    let parts = ["Package.swift", "README.md", "Examples", "Sources", "Tests"]
-        .map(|part| folder.join(part));
-    cmd!(shell, "cp -R {parts...} {library} {package}").run()?;
+    let parts = PARTS.map(|part| folder.join(part));
+    cmd!(shell, "cp -R {parts...} {package}").run()?;
+    if cfg!(target_os = "macos") {
+        swift_bundle::xcframework(shell, &package)?;
+        return Ok(package);
+    }
+    let place = swift_bundle::artifact_bundle(&package, library)?;
+    // What only a debugger needs would be most of a development build's size.
+    let library = place.join(LIBRARY);
+    cmd!(shell, "strip --strip-debug {library}").run()?;
+    describe(&package.join("lib"), place.strip_prefix(&package)?)?;
     Ok(package)
 }
 
-/// Builds the library and gives the folder that holds it and tells pkg-config about it.
+/// What the package has of our folder. Its own tests are among it, because its description names them.
+const PARTS: [&str; 6] = [
+    "Package.swift",
+    "README.md",
+    "Benchmarks",
+    "Examples",
+    "Sources",
+    "Tests",
+];
+
+/// Builds the library and gives its path.
 pub(crate) fn library(shell: &Shell, profile: Profile) -> Result<PathBuf> {
     let name = profile.name();
     cmd!(
@@ -29,30 +47,45 @@ pub(crate) fn library(shell: &Shell, profile: Profile) -> Result<PathBuf> {
         "cargo build --quiet --package mailbearer-swift --profile {name}"
     )
     .run()?;
+    Ok(profile.folder().join(LIBRARY))
+}
+
+/// Puts a copy of the library where our own package finds it, and gives the folder for pkg-config.
+pub(crate) fn pkg_config(library: &Path) -> Result<PathBuf> {
     // The folder holds no shared library: programs then need nothing beside themselves.
-    let lib = root().join("target/swift").join(name).join("lib");
+    let lib = root().join("target/swift/lib");
+    describe(&lib, Path::new("lib"))?;
+    fs::copy(library, lib.join(LIBRARY))?;
+    Ok(lib.join("pkgconfig"))
+}
+
+/// Tells pkg-config, in the folder `lib` of a package, where in the package the library lies.
+fn describe(lib: &Path, place: &Path) -> Result {
     fs::create_dir_all(lib.join("pkgconfig"))?;
-    fs::copy(profile.folder().join(LIBRARY), lib.join(LIBRARY))?;
-    let version = env!("CARGO_PKG_VERSION");
-    let description = format!("{PKG_CONFIG}Version: {version}\n");
-    fs::write(lib.join("pkgconfig/mailbearer.pc"), description)?;
-    Ok(lib)
+    let place = place.display();
+    let description =
+        format!("prefix=${{pcfiledir}}/../..\nlibdir=${{prefix}}/{place}\n{PKG_CONFIG}");
+    Ok(fs::write(lib.join("pkgconfig/mailbearer.pc"), description)?)
 }
 
 /// Writes the generated sources into the package.
-fn generate(shell: &Shell, profile: Profile) -> Result {
-    for (generated, place) in generated(shell, profile)? {
-        fs::copy(generated, place)?;
+pub(crate) fn generate(shell: &Shell) -> Result {
+    let library = library(shell, Profile::Dev)?;
+    for (generated, place) in generated(shell, &library)? {
+        if fs::read(&generated)? != fs::read(&place).unwrap_or_default() {
+            fs::copy(generated, &place)?;
+            println!("wrote {}", place.display());
+        }
     }
     Ok(())
 }
 
 /// Fails if the generated sources in the package are not what the library asks for.
-pub(crate) fn check_generated(shell: &Shell, profile: Profile) -> Result {
-    for (generated, place) in generated(shell, profile)? {
+pub(crate) fn check_generated(shell: &Shell, library: &Path) -> Result {
+    for (generated, place) in generated(shell, library)? {
         if fs::read(&generated)? != fs::read(&place)? {
             return Err(format!(
-                "{} is not fresh, run cargo xtask build swift",
+                "{} is not fresh, run cargo xtask codegen --swift",
                 place.display()
             )
             .into());
@@ -62,11 +95,10 @@ pub(crate) fn check_generated(shell: &Shell, profile: Profile) -> Result {
 }
 
 /// Generates into a folder of its own; gives each file with its place in the package.
-fn generated(shell: &Shell, profile: Profile) -> Result<Vec<(PathBuf, PathBuf)>> {
+fn generated(shell: &Shell, library: &Path) -> Result<Vec<(PathBuf, PathBuf)>> {
     let folder = root().join("target/swift/generated");
     fresh(&folder)?;
     // Stripping takes the description of the interface out of everything but the static library.
-    let library = profile.folder().join(LIBRARY);
     let package = root().join("bindings-swift");
     let config = package.join("bindgen.toml");
     cmd!(
@@ -75,11 +107,10 @@ fn generated(shell: &Shell, profile: Profile) -> Result<Vec<(PathBuf, PathBuf)>>
     )
     .run()?;
     let place = |file: &Path| {
-        let is_header = file.extension().is_some_and(|extension| extension == "h");
-        let module = if is_header {
-            "MailbearerFFI"
-        } else {
-            "MailbearerNative"
+        let module = match file.extension().and_then(|extension| extension.to_str()) {
+            Some("h") => "MailbearerFFI",
+            _ if file.ends_with("SandboxServer.swift") => "MailbearerSandboxNative",
+            _ => "MailbearerNative",
         };
         let name = file.file_name().unwrap_or_default();
         package.join("Sources").join(module).join(name)
@@ -89,18 +120,24 @@ fn generated(shell: &Shell, profile: Profile) -> Result<Vec<(PathBuf, PathBuf)>>
         .map(|entry| {
             let file = entry?.path();
             let place = place(&file);
+            let text = constants::filled_in(&fs::read_to_string(&file)?)?;
+            fs::write(&file, in_docc(&text))?;
             Ok((file, place))
         })
         .collect()
 }
 
-const LIBRARY: &str = "libmailbearer_swift.a";
+/// Rust's links to types in DocC's form.
+fn in_docc(text: &str) -> String {
+    text.replace("[`", "``").replace("`]", "``")
+}
 
-/// Says where the library lies, wherever the folder is put.
-const PKG_CONFIG: &str = "\
-prefix=${pcfiledir}/../..
-libdir=${prefix}/lib
-Name: mailbearer
-Description: The native library of Mailbearer's Swift package
-Libs: -L${libdir} -lmailbearer_swift
-";
+pub(crate) const LIBRARY: &str = "libmailbearer_swift.a";
+
+const PKG_CONFIG: &str = concat!(
+    "Name: mailbearer\n",
+    "Description: The native library of Mailbearer's Swift package\n",
+    "Version: ",
+    env!("CARGO_PKG_VERSION"),
+    "\nLibs: -L${libdir} -lmailbearer_swift\n",
+);

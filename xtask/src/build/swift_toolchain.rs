@@ -28,9 +28,14 @@ impl Toolchain {
 
     /// A command that runs `swift` in a folder of the workspace, with pkg-config looking in another.
     pub(crate) fn swift(&self, package: &Path, pkg_config: &Path) -> Command {
+        self.program("swift", package, pkg_config)
+    }
+
+    /// The same with another program of Swift's.
+    pub(crate) fn program(&self, name: &str, package: &Path, pkg_config: &Path) -> Command {
         match self {
             Self::Installed => {
-                let mut command = Command::new("swift");
+                let mut command = Command::new(name);
                 command
                     .current_dir(package)
                     .env("PKG_CONFIG_PATH", pkg_config);
@@ -48,6 +53,7 @@ impl Toolchain {
                     "sh",
                 ]);
                 command.args([folder.as_path(), root(), package, pkg_config]);
+                command.arg(name);
                 command
             }
         }
@@ -219,16 +225,15 @@ fn run(command: &mut Command) -> Result {
 /// Debian 13.
 const RELEASE: &str = "trixie";
 const KEYRING: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
-/// Written last.
-const COMPLETE: &str = ".complete";
+/// Written last. Another name when more is unpacked than before, so that older folders are made anew.
+const COMPLETE: &str = ".complete-with-docc";
 
 /// What compiling and testing never touches: half of the packages' size.
-const LEFT_OUT: [&str; 12] = [
+const LEFT_OUT: [&str; 11] = [
     "share/doc/*",
     "share/man/*",
     "share/locale/*",
     "libexec/swift/bin/clangd",
-    "libexec/swift/bin/docc",
     "libexec/swift/bin/lldb*",
     "libexec/swift/bin/sourcekit-lsp",
     "libexec/swift/bin/swift-format",
@@ -247,6 +252,6 @@ mount -t proc proc "$system/proc"
 mount --rbind /dev "$system/dev"
 mkdir -p "$system$workspace"
 mount --rbind "$workspace" "$system$workspace"
-exec chroot "$system" /usr/bin/env -i --chdir="$package" HOME=/tmp LC_ALL=C.UTF-8 PATH=/usr/bin:/bin \
-    PKG_CONFIG_PATH="$pkg_config" swift "$@"
+exec chroot "$system" /usr/bin/env -i --chdir="$package" HOME=/tmp LC_ALL=C.UTF-8 PATH=/usr/bin:/bin:/usr/libexec/swift/bin \
+    PKG_CONFIG_PATH="$pkg_config" MAILBEARER_SCENARIO_REPORTS="${MAILBEARER_SCENARIO_REPORTS-}" "$@"
 "#;

@@ -84,7 +84,8 @@ fn read(source: &str) -> Result<Vec<Method>> {
     Ok(methods)
 }
 
-/// `open_with` takes the machine's services, which are Rust's traits; a type of ours outside the model likewise.
+/// `open_with` takes the machine's services, which are Rust's traits; a type of ours outside the model likewise. Taking
+/// over another tool's account is done once, by a person at the command line.
 fn is_for_rust_only(function: &ImplItemFn) -> bool {
     let inputs = &function.sig.inputs;
     inputs.iter().any(|input| match input {
@@ -95,7 +96,7 @@ fn is_for_rust_only(function: &ImplItemFn) -> bool {
     })
 }
 
-const RUST_ONLY: &[&str] = &["Parts", "AccessToken"];
+const RUST_ONLY: &[&str] = &["Parts", "AccessToken", "Import"];
 
 /// The type behind a reference.
 fn referred(of: &Type) -> &Type {

@@ -1,6 +1,7 @@
 //! Writes the files that follow from the core's own definitions, or checks that they are fresh.
 //! One definition, four languages: types come from `core/src/model`, error pages from the catalogue.
 
+pub(crate) mod constants;
 mod errors;
 pub(crate) mod handle;
 mod node_face;
@@ -38,11 +39,10 @@ pub(crate) fn run(shell: &Shell, check: bool) -> Result {
             "bindings-python/python/mailbearer/_mailbearer.pyi",
             python_face::write_native(&methods),
         ),
-        (
-            "bindings-swift/Sources/Mailbearer/Types.swift",
-            swift::write(&types)?,
-        ),
     ] {
+        files.push((path.to_owned(), text));
+    }
+    for (path, text) in swift::files(&types, &methods)? {
         files.push((path.to_owned(), text));
     }
     let mut stale = Vec::new();
@@ -73,6 +73,7 @@ fn types(shell: &Shell) -> Result<Vec<Type>> {
     .quiet()
     .ignore_stderr()
     .read()?;
+    let json = constants::filled_in(&json)?;
     let definitions: serde_json::Map<String, serde_json::Value> = serde_json::from_str(&json)?;
     definitions
         .iter()

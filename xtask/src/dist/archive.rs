@@ -10,8 +10,17 @@ use tar::{Builder, EntryType, Header};
 
 /// Packs a folder, under its own name, into `archive`. `time` is in seconds since 1970.
 pub(super) fn tar_gz(folder: &Path, archive: &Path, time: u64) -> Result {
+    compressed(folder, archive, time, Compression::best())
+}
+
+/// The same with little compression, for tests.
+pub(super) fn tar_gz_fast(folder: &Path, archive: &Path, time: u64) -> Result {
+    compressed(folder, archive, time, Compression::fast())
+}
+
+fn compressed(folder: &Path, archive: &Path, time: u64, compression: Compression) -> Result {
     // The header of gzip holds a time and a file name; both stay empty.
-    let gzip = GzBuilder::new().write(File::create(archive)?, Compression::best());
+    let gzip = GzBuilder::new().write(File::create(archive)?, compression);
     let mut tar = Builder::new(gzip);
     let base = folder.parent().unwrap_or(folder);
     for path in files(folder)? {

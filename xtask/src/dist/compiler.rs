@@ -22,7 +22,8 @@ impl Compiler {
     pub(super) fn of(shell: &Shell, platform: &Platform) -> Result<Self> {
         let sysroot = cmd!(shell, "rustc --print sysroot").quiet().read()?;
         let libraries = Path::new(&sysroot).join("lib/rustlib");
-        if libraries.join(platform.triple).join("lib").exists() {
+        let library = libraries.join(platform.triple).join("lib");
+        if library.exists() || rustup_adds(platform.triple) {
             return Ok(Self::Installed);
         }
         unpack(shell).map(Self::Unpacked).map_err(|error| {
@@ -54,6 +55,14 @@ impl Compiler {
             }
         }
     }
+}
+
+/// Whether rustup is there and could fetch a platform's standard library.
+fn rustup_adds(triple: &str) -> bool {
+    let added = Command::new("rustup")
+        .args(["--quiet", "target", "add", triple])
+        .output();
+    added.is_ok_and(|output| output.status.success())
 }
 
 /// Debian's security archive has a current compiler for its browsers, in these packages.

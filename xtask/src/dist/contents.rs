@@ -16,7 +16,13 @@ pub(super) struct Contents {
     package: String,
     platform: &'static Platform,
     crates: Vec<Crate>,
+    needs: Needs,
 }
+
+/// A crate's name and version.
+type Id = (String, String);
+/// What each crate was built with.
+type Needs = BTreeMap<Id, BTreeSet<Id>>;
 
 #[derive(Deserialize)]
 struct Crate {
@@ -38,11 +44,11 @@ impl Contents {
         // Not the metadata's own graph: that one joins the features of the whole workspace.
         let tree = cmd!(
             shell,
-            "cargo tree --locked --package {package} --target {triple} --edges normal,no-proc-macro --prefix none --format {format}"
+            "cargo tree --locked --package {package} --target {triple} --edges normal,no-proc-macro --prefix depth --format {format}"
         )
         .quiet()
         .read()?;
-        let used: BTreeSet<_> = tree.lines().filter_map(name_and_version).collect();
+        let needs = needs(&tree);
         let json = cmd!(
             shell,
             "cargo metadata --format-version 1 --locked --filter-platform {triple}"
@@ -51,13 +57,14 @@ impl Contents {
         .ignore_stderr()
         .read()?;
         let mut crates = serde_json::from_str::<Metadata>(&json)?.packages;
-        crates.retain(|one| used.contains(&(one.name.as_str(), one.version.as_str())));
+        crates.retain(|one| needs.contains_key(&(one.name.clone(), one.version.clone())));
         crates.sort_by(|a, b| (&a.name, &a.version).cmp(&(&b.name, &b.version)));
         let package = package.to_owned();
         Ok(Self {
             package,
             platform,
             crates,
+            needs,
         })
     }
 
@@ -80,8 +87,21 @@ impl Contents {
                 },
             },
             "components": parts.map(component).collect::<Vec<_>>(),
+            "dependencies": self.dependencies(),
         });
         Ok(serde_json::to_string_pretty(&bill)? + "\n")
+    }
+
+    fn dependencies(&self) -> Vec<Value> {
+        let reference = |(name, version): &Id| match *name == self.package {
+            true => name.clone(),
+            false => purl(name, version),
+        };
+        let one = |(id, needs): (&Id, &BTreeSet<Id>)| {
+            let needs: Vec<_> = needs.iter().map(reference).collect();
+            json!({ "ref": reference(id), "dependsOn": needs })
+        };
+        self.needs.iter().map(one).collect()
     }
 
     /// The licences of all crates of others, each text once with the crates it is for.
@@ -125,15 +145,39 @@ impl Contents {
     }
 }
 
-/// `name v1.2.3 (…)`.
-fn name_and_version(line: &str) -> Option<(&str, &str)> {
-    let mut words = line.split_whitespace();
-    Some((words.next()?, words.next()?.strip_prefix('v')?))
+/// Reads the lines of `cargo tree`, in which a crate's depth says whose dependency it is. One that comes again is not
+/// followed again.
+fn needs(tree: &str) -> Needs {
+    let mut needs = Needs::new();
+    let mut path: Vec<Id> = Vec::new();
+    for (depth, id) in tree.lines().filter_map(tree_line) {
+        path.truncate(depth);
+        if let Some(parent) = path.last() {
+            needs.entry(parent.clone()).or_default().insert(id.clone());
+        }
+        needs.entry(id.clone()).or_default();
+        path.push(id);
+    }
+    needs
+}
+
+/// `2name v1.2.3 (…)`: two below the first one.
+fn tree_line(line: &str) -> Option<(usize, Id)> {
+    let end = line.find(|letter: char| !letter.is_ascii_digit())?;
+    let (depth, rest) = line.split_at(end);
+    let mut words = rest.split_whitespace();
+    let (name, version) = (words.next()?, words.next()?.strip_prefix('v')?);
+    Some((depth.parse().ok()?, (name.to_owned(), version.to_owned())))
+}
+
+/// A crate's name in bills (package-url).
+fn purl(name: &str, version: &str) -> String {
+    format!("pkg:cargo/{name}@{}", version.replace('+', "%2B"))
 }
 
 fn component(one: &Crate) -> Value {
     let Crate { name, version, .. } = one;
-    let purl = format!("pkg:cargo/{name}@{}", version.replace('+', "%2B"));
+    let purl = purl(name, version);
     let mut component = json!({
         "type": "library",
         "bom-ref": purl,
@@ -193,14 +237,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn reads_the_lines_of_cargo_tree() {
-        let check = |line, expected| assert_eq!(name_and_version(line), expected, "{line}");
-        check("ring v0.17.14", Some(("ring", "0.17.14")));
-        check(
-            "mailbearer v0.1.0 (/somewhere/core)",
-            Some(("mailbearer", "0.1.0")),
-        );
-        check("", None);
+    fn reads_from_cargo_tree_who_needs_whom() {
+        let id = |name: &str| (name.to_owned(), "1.0.0".to_owned());
+        let tree = "0a v1.0.0 (/somewhere/a)\n1b v1.0.0\n2c v1.0.0\n1d v1.0.0\n2c v1.0.0 (*)\n\n";
+        let expected = [
+            ("a", vec!["b", "d"]),
+            ("b", vec!["c"]),
+            ("c", vec![]),
+            ("d", vec!["c"]),
+        ];
+        let expected = expected.map(|(one, needs)| (id(one), needs.into_iter().map(id).collect()));
+        assert_eq!(needs(tree), Needs::from(expected));
     }
 
     #[test]

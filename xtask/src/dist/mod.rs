@@ -12,7 +12,7 @@ mod node;
 mod platform;
 mod python;
 mod recipe;
-mod swift;
+pub(crate) mod swift;
 
 use crate::build::{self, Profile, Target, fresh};
 use crate::{Result, root};
@@ -31,8 +31,8 @@ pub(crate) struct Arguments {
     /// The front end.
     #[arg(default_value = "all")]
     target: Target,
-    /// The platform, by Rust's name, such as aarch64-unknown-linux-gnu; may be repeated. Default: this machine's, where
-    /// programs are linked against musl.
+    /// The platform, by Rust's name, such as aarch64-unknown-linux-gnu; may be repeated. Default: this machine's.
+    /// Programs for Linux are linked against musl in any case, and run beside either C library.
     #[arg(long = "target", value_name = "TRIPLE")]
     platforms: Vec<String>,
     /// Build everything a second time, in another folder, and fail unless it is the same octet for octet.
@@ -70,6 +70,7 @@ pub(crate) fn pack_for_tests(shell: &Shell, folder: &str) -> Result<PathBuf> {
     node::pack(&packing, &built(&host.library("mailbearer_node"))?, host)?;
     node::pack_face(&packing)?;
     python::pack(&packing, &build::python::build(shell, Profile::Dev)?, host)?;
+    python::pack_source(&packing)?;
     packing.finish()?;
     Ok(packing.out)
 }
@@ -147,30 +148,24 @@ const OUR_LICENCES: [&str; 2] = ["LICENSE-APACHE", "LICENSE-MIT"];
 fn build_all(packing: &Packing<'_>, arguments: &Arguments, folder: &Path) -> Result {
     let wants = |target| arguments.target == target || arguments.target == Target::All;
     let host = Platform::host(packing.shell)?;
-    let mut platforms = Vec::new();
-    for triple in &arguments.platforms {
-        platforms.push(Platform::named(triple)?);
+    let named = arguments
+        .platforms
+        .iter()
+        .map(|triple| Platform::named(triple));
+    let mut platforms = named.collect::<Result<Vec<_>>>()?;
+    if platforms.is_empty() {
+        platforms.push(host);
     }
-    let or_else = |default| {
-        if platforms.is_empty() {
-            vec![default]
-        } else {
-            platforms.clone()
-        }
-    };
     let recipe = |platform| Recipe::new(packing.shell, platform, folder.to_owned());
     if wants(Target::Cli) {
-        for platform in or_else(host.for_programs()?) {
+        for platform in programs(&platforms)? {
             let program = recipe(platform)?.cargo("mailbearer-cli")?;
-            cli::pack(
-                packing,
-                &program.join(platform.program("mailbearer")),
-                platform,
-            )?;
+            let program = program.join(platform.program("mailbearer"));
+            cli::pack(packing, &program, platform)?;
         }
     }
     if wants(Target::Python) {
-        for platform in or_else(host) {
+        for platform in &platforms {
             let wheels = packing.folder("maturin")?;
             recipe(platform)?.wheel(&wheels)?;
             python::pack(packing, &build::only_file(&wheels)?, platform)?;
@@ -178,20 +173,30 @@ fn build_all(packing: &Packing<'_>, arguments: &Arguments, folder: &Path) -> Res
         python::pack_source(packing)?;
     }
     if wants(Target::Node) {
-        for platform in or_else(host) {
+        for platform in &platforms {
             let library = recipe(platform)?.cargo("mailbearer-node")?;
-            node::pack(
-                packing,
-                &library.join(platform.library("mailbearer_node")),
-                platform,
-            )?;
+            let library = library.join(platform.library("mailbearer_node"));
+            node::pack(packing, &library, platform)?;
         }
         node::pack_face(packing)?;
     }
     if wants(Target::Swift) {
-        swift::pack(packing, host)?;
+        let library = recipe(host)?.cargo("mailbearer-swift")?;
+        swift::pack(packing, &library.join(build::swift::LIBRARY), host)?;
     }
     Ok(())
+}
+
+/// Where programs for these platforms are linked, each once.
+fn programs(platforms: &[&'static Platform]) -> Result<Vec<&'static Platform>> {
+    let mut programs = Vec::new();
+    for platform in platforms {
+        let platform = platform.for_programs()?;
+        if !programs.contains(&platform) {
+            programs.push(platform);
+        }
+    }
+    Ok(programs)
 }
 
 /// Fails with the names of the files that differ.

@@ -50,7 +50,6 @@ pub(super) fn pack_source(packing: &Packing<'_>) -> Result {
             .env("SOURCE_DATE_EPOCH", time.to_string())
             .args([
                 "sdist",
-                "--quiet",
                 "--manifest-path",
                 "bindings-python/Cargo.toml",
                 "--out",

@@ -75,7 +75,11 @@ pub(crate) fn missing(needs: &[Need]) -> Option<String> {
 
 /// The Python of the tests' own environment.
 pub(crate) fn python() -> PathBuf {
-    venv().join("bin/python")
+    venv().join(if cfg!(windows) {
+        "Scripts/python.exe"
+    } else {
+        "bin/python"
+    })
 }
 
 fn venv() -> PathBuf {

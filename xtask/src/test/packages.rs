@@ -29,7 +29,9 @@ pub(super) fn run(shell: &Shell) -> Result<Counts> {
     check("checksums", checksums(&packages));
     check("bills of materials", bills(shell, &packages));
     check("wheel", wheel(shell, &packages));
+    check("source distribution", source(shell, &packages));
     check("npm packages", npm(&packages));
+    check("npm package, by its critics", npm_critics(&packages));
     check("archive of the program", archive(shell, &packages));
     check("package for Debian", debian(shell, &packages));
     check("package for Debian, by lintian", lintian(&packages));
@@ -55,10 +57,34 @@ fn bills(shell: &Shell, packages: &Path) -> Result {
     Ok(())
 }
 
-/// In an environment that has nothing else, and without an index.
 fn wheel(shell: &Shell, packages: &Path) -> Result {
+    let folder = runs(shell, &one(packages, "mailbearer-", ".whl")?)?;
+    let licences = run_in(
+        &folder,
+        Command::new("find").args([".", "-name", "THIRD-PARTY-LICENSES"]),
+    )?;
+    expect(&licences, "mailbearer-")
+}
+
+/// Made into a wheel as pip does where there is none that fits, but fast to build.
+fn source(shell: &Shell, packages: &Path) -> Result {
+    let (python, folder) = (python(), place("source")?);
+    let source = one(packages, "mailbearer-", &format!("{VERSION}.tar.gz"))?;
+    let target = root().join("target");
+    cmd!(
+        shell,
+        "{python} -m pip wheel --quiet --disable-pip-version-check --no-build-isolation --no-deps --no-index --wheel-dir {folder} --config-settings build-args=--profile=dev {source}"
+    )
+    .env("CARGO_TARGET_DIR", target)
+    .quiet()
+    .run()?;
+    runs(shell, &one(&folder, "mailbearer-", ".whl")?).map(drop)
+}
+
+/// A wheel in an environment that has nothing else, installed without an index. Gives the environment's folder.
+fn runs(shell: &Shell, wheel: &Path) -> Result<PathBuf> {
     let folder = place("venv")?;
-    let (wheel, python) = (one(packages, ".whl")?, folder.join("bin/python"));
+    let python = folder.join("bin/python");
     cmd!(shell, "python3 -m venv {folder}").quiet().run()?;
     cmd!(
         shell,
@@ -68,11 +94,7 @@ fn wheel(shell: &Shell, packages: &Path) -> Result {
     .run()?;
     let said = run_in(&folder, Command::new(&python).arg(script("send.py")))?;
     expect(&said, "accepted")?;
-    let licences = run_in(
-        &folder,
-        Command::new("find").args([".", "-name", "THIRD-PARTY-LICENSES"]),
-    )?;
-    expect(&licences, "mailbearer-")
+    Ok(folder)
 }
 
 /// In a project that has nothing else, without a registry; once as a module, once as CommonJS.
@@ -98,10 +120,21 @@ fn npm(packages: &Path) -> Result {
     Ok(())
 }
 
+/// Types that fit every way of resolving modules, and a manifest without traps.
+fn npm_critics(packages: &Path) -> Result {
+    let package = one(packages, &format!("mailbearer-{VERSION}"), ".tgz")?;
+    for critic in [&["attw"][..], &["publint", "--strict"]] {
+        let mut command = Command::new("npx");
+        command.args(["--no-install"]).args(critic).arg(&package);
+        run_in(&root().join("xtask/src/test/packages"), &mut command)?;
+    }
+    Ok(())
+}
+
 /// Unpacked anywhere, it runs; completions and manual pages are beside it.
 fn archive(shell: &Shell, packages: &Path) -> Result {
     let folder = place("archive")?;
-    let archive = one(packages, ".tar.gz")?;
+    let archive = one(packages, &format!("mailbearer-{VERSION}-"), ".tar.gz")?;
     cmd!(
         shell,
         "tar --extract --gzip --file {archive} --directory {folder} --strip-components 1"
@@ -132,7 +165,7 @@ fn demo(folder: &Path, program: &Path) -> Result {
 /// Installed below a folder that stands for a system, run there, and removed without a trace.
 fn debian(shell: &Shell, packages: &Path) -> Result {
     let folder = place("debian")?;
-    let package = one(packages, ".deb")?;
+    let package = one(packages, "mailbearer_", ".deb")?;
     let admin = folder.join("var/lib/dpkg");
     fs::create_dir_all(admin.join("info"))?;
     fs::create_dir_all(admin.join("updates"))?;
@@ -179,7 +212,7 @@ fn unit_runs(folder: &Path) -> Result {
 }
 
 fn lintian(packages: &Path) -> Result {
-    let package = one(packages, ".deb")?;
+    let package = one(packages, "mailbearer_", ".deb")?;
     let mut lintian = Command::new("lintian");
     lintian
         .args(["--allow-root", "--fail-on", "error"])
@@ -210,13 +243,20 @@ fn all(folder: &Path, ending: &str) -> Result<Vec<PathBuf>> {
     }
 }
 
-fn one(folder: &Path, ending: &str) -> Result<PathBuf> {
+fn one(folder: &Path, start: &str, ending: &str) -> Result<PathBuf> {
+    let starts = |path: &PathBuf| {
+        path.file_name()
+            .is_some_and(|name| name.to_string_lossy().starts_with(start))
+    };
     let mut found = all(folder, ending)?;
+    found.retain(starts);
     match (found.pop(), found.is_empty()) {
         (Some(path), true) => Ok(path),
-        _ => Err(format!("more than one {ending} in {}", folder.display()).into()),
+        _ => Err(format!("not one {start}…{ending} in {}", folder.display()).into()),
     }
 }
+
+const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// What a program says on standard output; its failure says the rest.
 fn run_in(folder: &Path, command: &mut Command) -> Result<String> {

@@ -4,7 +4,8 @@ use super::counts::{Counts, run_checked, run_counted};
 use super::needs::{Need, python};
 use crate::build::swift_toolchain::Toolchain;
 use crate::build::{self, Profile};
-use crate::{Result, root};
+use crate::{Result, dist, root};
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use xshell::{Shell, cmd};
 
@@ -91,6 +92,7 @@ const PACKAGES: &[Need] = &[
     Need::Debian("fakeroot"),
     Need::Debian("lintian"),
     Need::Npm("bindings-node"),
+    Need::Npm("xtask/src/test/packages"),
     Need::Python("bindings-python/requirements-test.txt"),
     Need::Python("xtask/src/dist/requirements.txt"),
     Need::Python("xtask/src/test/packages/requirements.txt"),
@@ -149,23 +151,50 @@ fn bindings_node(shell: &Shell) -> Result<Counts> {
     Ok(counts)
 }
 
-/// The Swift package, and that its generated sources are fresh.
+/// The Swift package, that its generated sources are fresh, and a package of somebody else's that uses its archive.
 fn bindings_swift(shell: &Shell) -> Result<Counts> {
     let library = build::swift::library(shell, Profile::Dev)?;
-    build::swift::check_generated(shell, Profile::Dev)?;
-    build_sandbox(shell)?;
+    build::swift::check_generated(shell, &library)?;
     let toolchain = Toolchain::find().ok_or("Swift is not installed")?;
-    let package = root().join("bindings-swift");
-    let scratch = root().join("target/swift/build");
-    run_counted(
-        toolchain
-            .swift(&package, &library.join("pkgconfig"))
-            .args(["test", "--scratch-path"])
-            .arg(scratch),
-    )
+    let swift = |verb: &str, package: &Path, pkg_config: &Path, scratch: &Path| {
+        let mut command = toolchain.swift(package, pkg_config);
+        command.args([verb, "--scratch-path"]).arg(scratch);
+        command
+    };
+    let (ours, scratch) = (
+        root().join("bindings-swift"),
+        root().join("target/swift/build"),
+    );
+    let pkg_config = build::swift::pkg_config(&library)?;
+    let mut counts = run_counted(&mut swift("test", &ours, &pkg_config, &scratch))?;
+    build::swift_reference::write(&toolchain, &pkg_config, &scratch)?;
+    counts.passed += 1;
+    let place = swift_consumer(shell)?;
+    let (consumer, scratch) = (place.join("reminders"), place.join("build"));
+    let pkg_config = place.join("mailbearer/lib/pkgconfig");
+    counts += run_counted(&mut swift("test", &consumer, &pkg_config, &scratch))?;
+    counts += run_checked(swift("run", &consumer, &pkg_config, &scratch).arg("remind"))?;
+    Ok(counts)
 }
 
-/// The sandbox's program, which the tests in other languages start.
+/// The archive unpacked, beside a package that uses it.
+fn swift_consumer(shell: &Shell) -> Result<PathBuf> {
+    let archive = dist::swift::pack_for_tests(shell)?;
+    let place = root().join("target/swift/consumer");
+    build::fresh(&place.join("mailbearer"))?;
+    // The files become new, or the compiler would take them for those of the last run.
+    cmd!(
+        shell,
+        "tar --extract --touch --gzip --file {archive} --directory {place}/mailbearer --strip-components 1"
+    )
+    .run()?;
+    let ours = root().join("bindings-swift/Consumer");
+    build::fresh(&place.join("reminders"))?;
+    cmd!(shell, "cp -R {ours}/. {place}/reminders").run()?;
+    Ok(place)
+}
+
+/// The sandbox's program, which clients of other makers are pointed at.
 fn build_sandbox(shell: &Shell) -> Result {
     Ok(cmd!(shell, "cargo build --quiet --package mailbearer-sandbox").run()?)
 }

@@ -29,6 +29,10 @@ const FACES: &[Face] = &[
         mention: |method| format!("{}(", camel_case(&method.name)),
     },
     Face {
+        path: "bindings-swift/Sources/Mailbearer/Mailbearer.swift",
+        mention: |method| format!("func {}(", camel_case(&method.name)),
+    },
+    Face {
         path: "cli/src/command.rs",
         mention: |method| format!("(\"{}\", &[", method.name),
     },

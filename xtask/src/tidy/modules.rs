@@ -3,7 +3,7 @@
 use super::rust_files;
 use crate::root;
 
-const FOLDERS: [&str; 9] = [
+const FOLDERS: [&str; 10] = [
     "core",
     "cli",
     "sandbox",
@@ -11,6 +11,7 @@ const FOLDERS: [&str; 9] = [
     "bindings-python/src",
     "bindings-node/src",
     "bindings-swift/src",
+    "bindings-swift/sandbox/src",
     "fuzz/fuzz_targets",
     "fuzz/src",
 ];

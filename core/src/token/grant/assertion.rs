@@ -66,7 +66,7 @@ impl IdentityProvider {
             .add_extra_param("client_assertion", assertion.expose().clone());
         let response = request.request_async(&exchange).await;
         let response = response.map_err(|error| exchange.refusal(error))?;
-        Ok(self.tokens(&response, origin))
+        self.tokens(&response, origin)
     }
 
     /// Where Azure's workload identity (on Kubernetes) and GitHub Actions put the token of a job.

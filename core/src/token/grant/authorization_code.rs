@@ -41,6 +41,7 @@ impl IdentityProvider {
     pub(crate) async fn begin_authorization_code(
         &self,
         account: &Account,
+        claims: Option<String>,
     ) -> Result<AuthorizationRequest> {
         let url = account.endpoints.authorization_url.clone();
         let url = url.ok_or_else(no_authorization_endpoint)?;
@@ -68,6 +69,9 @@ impl IdentityProvider {
             request = request
                 .add_extra_param("prompt", "select_account")
                 .add_extra_param("login_hint", account.mailbox.clone());
+        }
+        if let Some(claims) = claims {
+            request = request.add_extra_param("claims", claims);
         }
         let (url, _) = request.url();
         Ok(AuthorizationRequest {
@@ -137,23 +141,28 @@ impl IdentityProvider {
             .request_async(&exchange)
             .await;
         let response = response.map_err(|error| exchange.refusal(error))?;
-        Ok(self.tokens(&response, TokenOrigin::AuthorizationCode))
+        self.tokens(&response, TokenOrigin::AuthorizationCode)
     }
 }
 
 impl AuthorizationRequest {
-    /// The code or the refusal in an answer; `None` if it does not answer this request (RFC 6749 section 10.12).
+    /// The code or the refusal in an answer; `None` if it does not answer this request (RFC 6749 section 10.12), or says
+    /// anything twice, which no server does (section 3.1).
     fn read(&self, query: &str) -> Option<Result<SecretText>> {
-        let fields: HashMap<_, _> = form_urlencoded::parse(query.as_bytes())
-            .into_owned()
-            .collect();
+        let mut fields = HashMap::new();
+        for (name, value) in form_urlencoded::parse(query.as_bytes()).into_owned() {
+            if fields.insert(name, value).is_some() {
+                return None;
+            }
+        }
         if fields.get("state") != Some(&self.state) {
             return None;
         }
-        if let Some(code) = fields.get("code").filter(|code| !code.is_empty()) {
-            return Some(Ok(SecretText::new(code.clone())));
+        if fields.contains_key("error") {
+            return Some(Err(refusal(&fields)));
         }
-        fields.contains_key("error").then(|| Err(refusal(&fields)))
+        let code = fields.remove("code").filter(|code| !code.is_empty())?;
+        Some(Ok(SecretText::new(code)))
     }
 }
 

@@ -32,6 +32,6 @@ impl IdentityProvider {
             response => response,
         };
         let response = response.map_err(|error| exchange.refusal(error))?;
-        Ok(self.tokens(&response, TokenOrigin::ClientSecret))
+        self.tokens(&response, TokenOrigin::ClientSecret)
     }
 }

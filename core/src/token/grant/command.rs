@@ -12,6 +12,7 @@ use crate::token::inspect::inspect_time;
 use crate::token::record::Tokens;
 use serde_json::Value;
 use std::sync::Arc;
+use std::time::Duration;
 
 impl IdentityProvider {
     /// Obtains a token from a command. Errors: `Config`, `Misuse`, `Unavailable`.
@@ -24,8 +25,11 @@ impl IdentityProvider {
         inspect_time(token.expose(), now)?;
         let claims = Claims::read(token.expose()).unwrap_or_default();
         let end = claims.expires_at_unix.or(stated_end);
-        let end = end.map_or(now + UNKNOWN_LIFETIME_MS, |end| end.saturating_mul(1000));
-        if end <= now {
+        let left_ms = end.map_or(UNKNOWN_LIFETIME_MS, |end| {
+            end.saturating_mul(1000).saturating_sub(now)
+        });
+        let left_ms = u64::try_from(left_ms).unwrap_or_default();
+        if left_ms == 0 {
             let text = "the command printed an access token that has ended";
             return Err(diagnosis::problem("token-expired", text));
         }
@@ -34,8 +38,7 @@ impl IdentityProvider {
             refresh_token: None,
             origin: TokenOrigin::TokenCommand,
             granted_scopes: Vec::new(),
-            obtained_at_unix_ms: now,
-            expires_at_unix_ms: end,
+            lifetime: self.lifetime(Duration::from_millis(left_ms), None)?,
         })
     }
 }

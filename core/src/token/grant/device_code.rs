@@ -1,6 +1,7 @@
 //! The device authorization grant (RFC 8628): a person types a short code on another device.
 //! The `oauth2` crate polls, waits the server's interval and obeys `slow_down`; the code's end is a deadline of ours.
 
+use super::answer::Expected;
 use super::{IdentityProvider, bad_url, scopes};
 use crate::diagnosis;
 use crate::error::{Error, Result};
@@ -16,6 +17,8 @@ use std::time::Duration;
 #[derive(Clone)]
 pub(crate) struct DeviceAuthorization {
     details: Details,
+    /// What an earlier refusal says this sign-in must fulfil.
+    claims: Option<String>,
     pub(crate) expires_at_unix_ms: i64,
 }
 
@@ -59,14 +62,21 @@ impl DeviceAuthorization {
 
 impl IdentityProvider {
     /// Asks for a code. Errors: `Config`, `Consent`, `Throttled`, `Unavailable`.
-    pub(crate) async fn begin_device_code(&self, account: &Account) -> Result<DeviceAuthorization> {
+    pub(crate) async fn begin_device_code(
+        &self,
+        account: &Account,
+        claims: Option<String>,
+    ) -> Result<DeviceAuthorization> {
         let url = account.endpoints.device_authorization_url.clone();
         let url = url.ok_or_else(no_device_endpoint)?;
         let url = DeviceAuthorizationUrl::new(url.clone())
             .map_err(|error| bad_url(&url).with_source(error))?;
-        let exchange = self.exchange(account);
+        let exchange = self.exchange_for(account, Expected::DeviceCode);
         let client = Self::client(account)?.set_device_authorization_url(url);
-        let request = client.exchange_device_code().add_scopes(scopes(account));
+        let mut request = client.exchange_device_code().add_scopes(scopes(account));
+        if let Some(claims) = &claims {
+            request = request.add_extra_param("claims", claims.clone());
+        }
         let details: Details = request
             .request_async(&exchange)
             .await
@@ -75,6 +85,7 @@ impl IdentityProvider {
         Ok(DeviceAuthorization {
             expires_at_unix_ms: self.clock.now_unix_ms().saturating_add(lifetime_ms),
             details,
+            claims,
         })
     }
 
@@ -102,7 +113,7 @@ impl IdentityProvider {
     ) -> Result<Tokens> {
         loop {
             let error = match self.poll(account, authorization).await {
-                Err(error) if is_passing(&error) => error,
+                Err(error) if error.is_passing() => error,
                 done => return done,
             };
             let wait = match error.problem().retry {
@@ -117,26 +128,22 @@ impl IdentityProvider {
     async fn poll(&self, account: &Account, authorization: &DeviceAuthorization) -> Result<Tokens> {
         let exchange = self.exchange(account);
         let client = Self::client(account)?;
-        let request = client.exchange_device_access_token(&authorization.details);
+        let mut request = client.exchange_device_access_token(&authorization.details);
+        if let Some(claims) = &authorization.claims {
+            request = request.add_extra_param("claims", claims.clone());
+        }
         let wait = |duration| {
             let clock = self.clock.clone();
             async move { clock.sleep(duration).await }
         };
         let response = request.request_async(&exchange, wait, None).await;
         let response = response.map_err(|error| exchange.refusal(error))?;
-        Ok(self.tokens(&response, TokenOrigin::DeviceCode))
+        self.tokens(&response, TokenOrigin::DeviceCode)
     }
 }
 
 /// The longest pause between two polls after a fault: the person is waiting.
 const MAX_PAUSE: Duration = Duration::from_secs(20);
-
-fn is_passing(error: &Error) -> bool {
-    matches!(
-        error.kind(),
-        ProblemKind::Throttled | ProblemKind::Unavailable
-    )
-}
 
 fn no_device_endpoint() -> Error {
     Error::new(

@@ -14,6 +14,7 @@ use oauth2::url::Url;
 use serde_json::Value;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// A metadata service.
 #[derive(Debug, PartialEq, Eq)]
@@ -80,15 +81,19 @@ impl IdentityProvider {
         }
         let token = json.get("access_token").and_then(Value::as_str);
         let token = token.ok_or_else(|| unusable("its answer holds no access_token"))?;
-        let now = self.clock.now_unix_ms();
-        let lifetime_ms = lifetime_s(&json, now / 1000).saturating_mul(1000);
+        let lifetime = lifetime(&json, self.clock.now_unix_ms() / 1000);
+        let lifetime = lifetime.ok_or_else(|| {
+            unusable(
+                "its answer says neither by expires_in nor by expires_on how long the token lives",
+            )
+        })?;
+        let refresh_in = number(&json, "refresh_in").map(Duration::from_secs);
         Ok(Tokens {
             access_token: Arc::new(SecretText::new(token.to_owned())),
             refresh_token: None,
             origin: TokenOrigin::ManagedIdentity,
             granted_scopes: Vec::new(),
-            obtained_at_unix_ms: now,
-            expires_at_unix_ms: now.saturating_add(lifetime_ms),
+            lifetime: self.lifetime(lifetime, refresh_in)?,
         })
     }
 }
@@ -145,16 +150,21 @@ fn resource(account: &Account) -> Result<String> {
     })
 }
 
-/// Seconds that are left: `expires_in`, else `expires_on`, each as a number or as digits.
-fn lifetime_s(json: &Value, now: i64) -> i64 {
-    let number = |name: &str| match json.get(name)? {
+/// What is left of the token's life: `expires_in`, else `expires_on`.
+fn lifetime(json: &Value, now: i64) -> Option<Duration> {
+    let left = |end: u64| end.saturating_sub(u64::try_from(now).unwrap_or_default());
+    let seconds = number(json, "expires_in").or_else(|| number(json, "expires_on").map(left));
+    seconds
+        .filter(|seconds| *seconds > 0)
+        .map(Duration::from_secs)
+}
+
+/// A member that these services give as a number or as digits.
+fn number(json: &Value, name: &str) -> Option<u64> {
+    match json.get(name)? {
         Value::String(digits) => digits.parse().ok(),
-        value => value.as_i64(),
-    };
-    number("expires_in")
-        .or_else(|| number("expires_on").map(|end: i64| end.saturating_sub(now)))
-        .unwrap_or(0)
-        .max(0)
+        value => value.as_u64(),
+    }
 }
 
 /// The file that Azure Arc wants to be read, which only members of its group can. Path and size are checked, because
@@ -220,18 +230,17 @@ mod tests {
 
     #[test]
     fn reads_how_long_a_token_lives() {
-        fn check(json: &str, expected: i64) {
-            assert_eq!(
-                lifetime_s(&serde_json::from_str(json).unwrap(), 1000),
-                expected
-            );
+        fn check(json: &str, expected: Option<u64>) {
+            let lives = lifetime(&serde_json::from_str(json).unwrap(), 1000);
+            assert_eq!(lives, expected.map(Duration::from_secs), "{json}");
         }
-        check(r#"{"expires_in":"3599"}"#, 3599);
-        check(r#"{"expires_in":60}"#, 60);
-        check(r#"{"expires_on":"1300"}"#, 300);
-        check(r#"{"expires_on":900}"#, 0);
-        check(r#"{"expires_in":"soon"}"#, 0);
-        check("{}", 0);
+        check(r#"{"expires_in":"3599"}"#, Some(3599));
+        check(r#"{"expires_in":60}"#, Some(60));
+        check(r#"{"expires_on":"1300"}"#, Some(300));
+        check(r#"{"expires_on":900}"#, None);
+        check(r#"{"expires_in":"soon"}"#, None);
+        check(r#"{"expires_in":-1}"#, None);
+        check("{}", None);
     }
 
     #[tokio::test]

@@ -2,6 +2,7 @@
 //! Every refusal goes through `diagnosis`; nothing is asked twice, except that a client secret is offered in the
 //! second of the two standard ways (RFC 6749 section 2.3.1) when the first is not supported.
 
+mod answer;
 mod assertion;
 mod authorization_code;
 mod client_secret;
@@ -10,16 +11,20 @@ mod device_code;
 mod managed_identity;
 mod refresh;
 
+use self::answer::{Answer, Expected, TokenAnswer};
 use super::record::Tokens;
-use crate::diagnosis::{self, OAuthError};
+use super::renewal::Lifetime;
+use crate::diagnosis::OAuthError;
 use crate::error::{Error, Result};
 use crate::host::{Clock, Environment, ExtraRoots, HttpClient, Random, within};
 use crate::model::{Account, ProblemKind, TokenOrigin};
 use crate::secret::SecretText;
-use oauth2::basic::{BasicClient, BasicTokenResponse};
+use oauth2::basic::{
+    BasicErrorResponse, BasicRevocationErrorResponse, BasicTokenIntrospectionResponse,
+};
 use oauth2::{
     AuthType, ClientId, EndpointNotSet, EndpointSet, HttpRequest, HttpResponse, RequestTokenError,
-    Scope, TokenResponse as _, TokenUrl,
+    Scope, StandardRevocableToken, TokenResponse as _, TokenUrl,
 };
 use std::future::Future;
 use std::pin::Pin;
@@ -40,42 +45,65 @@ pub(crate) struct IdentityProvider {
 }
 
 /// A client whose token endpoint is known.
-type TokenClient =
-    BasicClient<EndpointNotSet, EndpointNotSet, EndpointNotSet, EndpointNotSet, EndpointSet>;
+type TokenClient = Client<EndpointSet>;
+
+/// The `oauth2` crate's client, reading the members of an answer that Microsoft adds.
+type Client<HasTokenUrl> = oauth2::Client<
+    BasicErrorResponse,
+    TokenAnswer,
+    BasicTokenIntrospectionResponse,
+    StandardRevocableToken,
+    BasicRevocationErrorResponse,
+    EndpointNotSet,
+    EndpointNotSet,
+    EndpointNotSet,
+    EndpointNotSet,
+    HasTokenUrl,
+>;
 
 impl IdentityProvider {
     /// The `oauth2` client for an account. Credentials go into the body, as in Microsoft's documentation.
     fn client(account: &Account) -> Result<TokenClient> {
         let token_url = TokenUrl::new(account.endpoints.token_url.clone())
             .map_err(|error| bad_url(&account.endpoints.token_url).with_source(error))?;
-        Ok(BasicClient::new(ClientId::new(account.client_id.clone()))
+        Ok(Client::new(ClientId::new(account.client_id.clone()))
             .set_auth_type(AuthType::RequestBody)
             .set_token_uri(token_url))
     }
 
     fn exchange(&self, account: &Account) -> Exchange {
+        self.exchange_for(account, Expected::Tokens)
+    }
+
+    fn exchange_for(&self, account: &Account, expected: Expected) -> Exchange {
         Exchange {
             provider: self.clone(),
+            expected,
             extra_roots: account.endpoints.ca_pem.as_deref().map(Arc::from),
             last: Arc::default(),
         }
     }
 
     /// The tokens of a successful response, with times from the handle's clock.
-    fn tokens(&self, response: &BasicTokenResponse, origin: TokenOrigin) -> Tokens {
-        let obtained_at_unix_ms = self.clock.now_unix_ms();
-        let lifetime = response.expires_in().unwrap_or(DEFAULT_LIFETIME);
-        let lifetime_ms = i64::try_from(lifetime.as_millis()).unwrap_or(i64::MAX);
+    fn tokens(&self, response: &TokenAnswer, origin: TokenOrigin) -> Result<Tokens> {
         let scopes = response.scopes().map(Vec::as_slice).unwrap_or_default();
         let refresh_token = response.refresh_token();
-        Tokens {
+        let lifetime = self.lifetime(
+            response.expires_in().unwrap_or(DEFAULT_LIFETIME),
+            response.extra_fields().refresh_in(),
+        )?;
+        Ok(Tokens {
             access_token: Arc::new(SecretText::new(response.access_token().secret().clone())),
             refresh_token: refresh_token.map(|token| SecretText::new(token.secret().clone())),
             origin,
             granted_scopes: scopes.iter().map(|scope| scope.to_string()).collect(),
-            obtained_at_unix_ms,
-            expires_at_unix_ms: obtained_at_unix_ms.saturating_add(lifetime_ms),
-        }
+            lifetime,
+        })
+    }
+
+    /// A life that begins now.
+    fn lifetime(&self, lasts: Duration, refresh_in: Option<Duration>) -> Result<Lifetime> {
+        Lifetime::begin(self.clock.now_unix_ms(), lasts, refresh_in, &*self.random)
     }
 }
 
@@ -90,6 +118,7 @@ fn scopes(account: &Account) -> impl Iterator<Item = Scope> + '_ {
 /// crate's own errors drop most of what Microsoft says in it.
 struct Exchange {
     provider: IdentityProvider,
+    expected: Expected,
     extra_roots: Option<Arc<str>>,
     last: Arc<Mutex<Last>>,
 }
@@ -103,14 +132,6 @@ enum Last {
     Failure(Error),
 }
 
-#[derive(Clone)]
-struct Answer {
-    host: String,
-    status: u16,
-    retry_after_ms: Option<u64>,
-    body: Vec<u8>,
-}
-
 impl Exchange {
     /// The error to report when the `oauth2` crate found that the last answer was not what it asked for.
     fn refusal<E: std::error::Error + 'static, T: oauth2::ErrorResponse + 'static>(
@@ -120,12 +141,7 @@ impl Exchange {
         let mut last = self.last.lock().unwrap_or_else(|e| e.into_inner());
         match std::mem::take(&mut *last) {
             Last::Failure(error) => error,
-            Last::Answer(answer) => diagnosis::token_refusal(
-                &answer.host,
-                answer.status,
-                answer.retry_after_ms,
-                &answer.body,
-            ),
+            Last::Answer(answer) => answer.refusal(),
             // The crate's text for a request it could not make; it names the parameter, never a value.
             Last::Nothing => unsent(&error.to_string()),
         }
@@ -152,16 +168,16 @@ impl<'c> oauth2::AsyncHttpClient<'c> for Exchange {
             let host = request.uri().host().unwrap_or_default().to_owned();
             let answered = self.send(&host, request).await;
             let mut last = self.last.lock().unwrap_or_else(|e| e.into_inner());
-            match answered {
-                Ok(response) => {
-                    *last = Last::Answer(Answer::of(host, &response));
-                    Ok(response)
-                }
-                Err(error) => {
-                    *last = Last::Failure(error);
-                    Err(SeeLast)
-                }
-            }
+            let checked = answered.and_then(|response| {
+                let answer = Answer::of(host, &response, self.provider.clock.now_unix_ms());
+                answer.check(self.expected)?;
+                *last = Last::Answer(answer);
+                Ok(response)
+            });
+            checked.map_err(|error| {
+                *last = Last::Failure(error);
+                SeeLast
+            })
         })
     }
 }
@@ -194,21 +210,6 @@ impl std::fmt::Display for SeeLast {
 }
 
 impl std::error::Error for SeeLast {}
-
-impl Answer {
-    fn of(host: String, response: &HttpResponse) -> Self {
-        let retry_after = response.headers().get(http::header::RETRY_AFTER);
-        let seconds = retry_after
-            .and_then(|value| value.to_str().ok())
-            .and_then(|text| text.trim().parse::<u64>().ok());
-        Self {
-            host,
-            status: response.status().as_u16(),
-            retry_after_ms: seconds.map(|seconds| seconds.saturating_mul(1000)),
-            body: response.body().clone(),
-        }
-    }
-}
 
 fn bad_url(url: &str) -> Error {
     Error::new(

@@ -3,7 +3,9 @@
 //! delivery that the server did not confirm after the end of data.
 
 use super::reply::{MAX_LINE_BYTES, MAX_REPLY_LINES};
-use super::testing::{Act, QUIT, RESPONSE, Server, TOKEN, World, answer, mail, script, signed_in};
+use super::testing::{
+    Act, QUIT, RESPONSE, Server, TOKEN, World, answer, in_small_steps, mail, script, signed_in,
+};
 use crate::model::{Retry, Timeouts, Verdict};
 use crate::transport::{Outcome, OutgoingMail, Transport as _};
 use std::io;
@@ -590,12 +592,7 @@ async fn a_network_that_leads_nowhere_ends_at_the_deadline() {
 
 #[test]
 fn a_delivery_can_be_dropped_at_any_await() {
-    // One task at a time, so that the delivery can be dropped between any two steps of its connection.
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .event_interval(1)
-        .build()
-        .unwrap();
-    runtime.block_on(drop_at_every_await());
+    in_small_steps(drop_at_every_await());
 }
 
 async fn drop_at_every_await() {

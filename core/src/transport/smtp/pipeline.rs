@@ -385,3 +385,205 @@ const MAX_MAILS_IN_FLIGHT: usize = 32;
 const MAX_CHUNKS_IN_FLIGHT: usize = 4;
 /// What is lost, at a time, on a server that has refused the mail.
 const CHUNK_BYTES: usize = 1024 * 1024;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Verdict;
+    use crate::transport::smtp::connection::violation;
+    use proptest::prelude::*;
+
+    const WAYS: [Way; 3] = [Way::OneByOne, Way::Pipelined, Way::Chunked];
+
+    fn reply(code: u16) -> SmtpReply {
+        SmtpReply {
+            code,
+            enhanced_status: None,
+            text: String::new(),
+        }
+    }
+
+    fn begin(pipeline: &mut Pipeline, number: u64, recipients: usize, size_bytes: usize) {
+        let recipients: Vec<_> = (0..recipients).map(|index| format!("r{index}")).collect();
+        let commands = EnvelopeCommands {
+            mail: format!("MAIL {number}\r\n"),
+            recipients: recipients.iter().map(|r| format!("RCPT {r}\r\n")).collect(),
+        };
+        pipeline.begin(number, recipients, commands, size_bytes, false);
+    }
+
+    /// Carries mails of these numbers of recipients against a list of replies, whatever they are; the connection breaks
+    /// after the last. Gives what was said and what became of each mail.
+    fn play(
+        way: Way,
+        mails: &[usize],
+        size_bytes: usize,
+        codes: &[u16],
+    ) -> (Vec<String>, Vec<(u64, Submitted)>) {
+        let mut pipeline = Pipeline::new("host".into(), way);
+        let (mut waiting, mut codes) = (mails.iter(), codes.iter());
+        let (mut said, mut finished, mut next_number) = (Vec::new(), Vec::new(), 0);
+        loop {
+            while pipeline.has_room()
+                && let Some(recipients) = waiting.next()
+            {
+                begin(&mut pipeline, next_number, *recipients, size_bytes);
+                next_number += 1;
+            }
+            match pipeline.next() {
+                Next::Say(lines) => said.push(lines),
+                Next::SendMessage(number) => {
+                    said.push(format!("message {number}"));
+                    pipeline.sent(number);
+                }
+                Next::SendChunk(number, Command::Chunk(start, end, is_last)) => {
+                    said.push(format!("chunk {number} {start}..{end} {is_last}"));
+                    pipeline.sent(number);
+                }
+                Next::Wait(_) => match codes.next() {
+                    Some(code) => pipeline.answer(reply(*code)),
+                    None => pipeline.lost(&violation("host", "nothing more")),
+                },
+                _ => {}
+            }
+            while let Some(done) = pipeline.finished() {
+                finished.push(done);
+            }
+            let is_done = finished.len() == usize::try_from(next_number).unwrap();
+            if is_done && (pipeline.is_over() || waiting.as_slice().is_empty()) {
+                return (said, finished);
+            }
+        }
+    }
+
+    #[test]
+    fn says_as_much_as_may_go_before_the_replies() {
+        fn check(way: Way, codes: &[u16], expected: &[&str]) {
+            let (said, _) = play(way, &[2, 1], 9, codes);
+            assert_eq!(said, expected, "{way:?} {codes:?}");
+        }
+        let good = &[250, 250, 250, 354, 250, 250, 250, 354, 250];
+        let one_by_one = [
+            "MAIL 0\r\n",
+            "RCPT r0\r\n",
+            "RCPT r1\r\n",
+            "DATA\r\n",
+            "message 0",
+            "MAIL 1\r\n",
+            "RCPT r0\r\n",
+            "DATA\r\n",
+            "message 1",
+        ];
+        check(Way::OneByOne, good, &one_by_one);
+        let (first, second) = (
+            "MAIL 0\r\nRCPT r0\r\nRCPT r1\r\nDATA\r\n",
+            "MAIL 1\r\nRCPT r0\r\nDATA\r\n",
+        );
+        check(
+            Way::Pipelined,
+            good,
+            &[first, "message 0", second, "message 1"],
+        );
+        // Whether the first mail is over is not known yet, so that the second one clears the table.
+        let chunked = [
+            "MAIL 0\r\nRCPT r0\r\nRCPT r1\r\n",
+            "chunk 0 0..9 true",
+            "RSET\r\nMAIL 1\r\nRCPT r0\r\n",
+            "chunk 1 0..9 true",
+        ];
+        check(Way::Chunked, &[250; 8], &chunked);
+    }
+
+    #[test]
+    fn a_transaction_that_was_left_open_is_reset_before_the_next_one() {
+        let refused = [250, 550, 250, 250, 250, 354, 250];
+        let (said, done) = play(Way::OneByOne, &[1, 1], 9, &refused);
+        let expected = [
+            "MAIL 0\r\n",
+            "RCPT r0\r\n",
+            "RSET\r\n",
+            "MAIL 1\r\n",
+            "RCPT r0\r\n",
+            "DATA\r\n",
+            "message 1",
+        ];
+        assert_eq!(said, expected);
+        assert!(done[0].1.end.is_err() && done[1].1.end.is_ok());
+    }
+
+    #[test]
+    fn nothing_more_of_a_large_message_goes_to_a_server_that_has_refused_it() {
+        let size_bytes = 10 * CHUNK_BYTES;
+        let (said, done) = play(
+            Way::Chunked,
+            &[1],
+            size_bytes,
+            &[250, 550, 503, 503, 503, 503],
+        );
+        assert_eq!(said.len(), 1 + MAX_CHUNKS_IN_FLIGHT);
+        assert_eq!(done[0].1.recipients[0].verdict, Verdict::Refused);
+        let (said, done) = play(Way::Chunked, &[1], size_bytes, &[250; 12]);
+        assert_eq!(said.len(), 11);
+        assert!(said[10].ends_with("true"));
+        assert!(done[0].1.end.is_ok());
+    }
+
+    #[test]
+    fn a_server_that_ends_the_session_leaves_nothing_undecided() {
+        let (_, done) = play(Way::Chunked, &[1, 1, 1], 9, &[250, 250, 250, 250, 421]);
+        let verdicts: Vec<_> = done
+            .iter()
+            .map(|(_, done)| done.recipients[0].verdict)
+            .collect();
+        assert_eq!(verdicts[0], Verdict::Accepted);
+        assert!(!verdicts.contains(&Verdict::Undecided), "{verdicts:?}");
+        assert!(done[1].1.is_lost && done[2].1.is_lost);
+    }
+
+    #[test]
+    fn a_server_that_cannot_do_what_it_offers_is_told_apart_from_one_that_refuses() {
+        fn check(codes: &[u16], expected: bool) {
+            let (_, done) = play(Way::Chunked, &[1], 9, codes);
+            assert_eq!(done[0].1.is_misunderstood, expected, "{codes:?}");
+            assert!(done[0].1.is_unsent(), "{codes:?}");
+        }
+        check(&[250, 250, 502], true);
+        check(&[250, 503, 503], true);
+        check(&[250, 250, 554], false);
+        check(&[550, 503, 503], false);
+        check(&[250, 550, 503], false);
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_is_answered_every_mail_and_recipient_has_one_verdict(
+            way in prop::sample::select(&WAYS[..]),
+            mails in prop::collection::vec(1usize..4, 1..5),
+            size_bytes in prop::sample::select(&[9, CHUNK_BYTES + 1, 7 * CHUNK_BYTES][..]),
+            codes in prop::collection::vec(
+                prop::sample::select(&[200, 250, 250, 250, 251, 354, 354, 421, 450, 503, 550, 554][..]), 0..40,
+            ),
+        ) {
+            let (said, finished) = play(way, &mails, size_bytes, &codes);
+            for (place, (number, submitted)) in finished.iter().enumerate() {
+                prop_assert_eq!(u64::try_from(place).unwrap(), *number);
+                prop_assert_eq!(submitted.recipients.len(), mails[place]);
+                let is_accepted = submitted.recipients.iter().any(|r| r.verdict == Verdict::Accepted);
+                prop_assert_eq!(submitted.end.is_ok(), is_accepted);
+                let whole = [format!("message {number}"), format!("chunk {number} {}..{size_bytes} true", (size_bytes - 1) / CHUNK_BYTES * CHUNK_BYTES)];
+                let was_sent = said.iter().any(|said| whole.contains(said));
+                prop_assert!(was_sent || !is_accepted);
+                for recipient in &submitted.recipients {
+                    let code = recipient.reply.as_ref().map(|reply| reply.code);
+                    match recipient.verdict {
+                        Verdict::Accepted => prop_assert!(matches!(code, Some(200..=299))),
+                        Verdict::Deferred => prop_assert!(matches!(code, Some(400..=499))),
+                        Verdict::Refused => prop_assert!(matches!(code, Some(500..=599))),
+                        Verdict::Undecided => prop_assert!(was_sent),
+                        Verdict::NotTried => prop_assert_eq!(code, None),
+                    }
+                }
+            }
+        }
+    }
+}

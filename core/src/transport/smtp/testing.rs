@@ -104,6 +104,15 @@ fn is_unfinished(reply: &[u8]) -> bool {
     last_line.is_some_and(|line| line.get(3) == Some(&b'-'))
 }
 
+/// Runs a test so that it gets its turn after every step of a connection, during whose rest the clock moves on.
+pub(super) fn in_small_steps(test: impl Future<Output = ()>) {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .event_interval(1)
+        .build()
+        .unwrap();
+    runtime.block_on(test);
+}
+
 /// The token of a test.
 pub(super) const TOKEN: &str = "EwBAAl3BAAUFFpUAo7J3Ve0bjLBWZWCclRC3EoAA";
 /// What XOAUTH2 makes of it and of `ada@example.com`.
