@@ -19,7 +19,7 @@ use crate::secret::SecretText;
 use crate::token::{
     AccessToken, Background, IdentityProvider, SignIns, TokenCache, TokenSource as _,
 };
-use crate::transport::{Outcome, OutgoingMail, SmtpRoute, SmtpTransport, Transport as _};
+use crate::transport::{Outcome, OutgoingMail, Roads, SmtpRoute, Transport};
 use crate::vault::{self, Vault};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -73,6 +73,7 @@ struct Engine {
     accounts: Accounts,
     tokens: TokenCache,
     sign_ins: SignIns,
+    roads: Roads,
     recorder: Recorder,
     /// Renews without being asked, where the settings say so.
     background: Mutex<Option<Background>>,
@@ -115,10 +116,16 @@ impl Mailbearer {
             .renewal
             .in_background
             .then(|| Background::start(tokens.clone(), config.renewal));
+        let roads = Roads::new(
+            parts.network.clone(),
+            parts.clock.clone(),
+            Arc::new(tokens.clone()),
+        );
         let engine = Engine {
             ehlo_name: config.ehlo_name,
             timeouts: config.timeouts,
             tokens,
+            roads,
             background: Mutex::new(background),
             sign_ins: SignIns::new(provider, parts.random.clone()),
             accounts,
@@ -132,13 +139,14 @@ impl Mailbearer {
         })
     }
 
-    /// Closes the handle: waits for the deliveries in flight, and up to 5 s for renewals, ends every reader of events, and
-    /// refuses new work (`Misuse`). May be called twice.
+    /// Closes the handle: waits for the deliveries in flight, and up to 5 s for renewals, closes the connections, ends
+    /// every reader of events, and refuses new work (`Misuse`). May be called twice.
     pub async fn close(&self) -> Result<()> {
         self.engine.closed.store(true, Ordering::SeqCst);
         let background = self.engine.background.lock();
         drop(background.unwrap_or_else(|e| e.into_inner()).take());
         let _all_done = self.engine.deliveries.write().await;
+        self.engine.roads.close().await;
         self.engine.tokens.settle().await;
         self.engine.recorder.close();
         Ok(())
@@ -183,6 +191,7 @@ impl Mailbearer {
         self.open_for("remove_account")?;
         let removed = self.engine.accounts.remove(account).await;
         self.engine.tokens.forget(account);
+        self.engine.roads.forget(account);
         removed.map_err(|error| error.during("remove_account"))
     }
 
@@ -387,28 +396,22 @@ impl Mailbearer {
         let _in_flight = self.engine.deliveries.read().await;
         self.open_for("send")?;
         let id = random_token(&*self.engine.parts.random)?;
-        let transport = self.transport(account);
-        let outcome = transport.deliver(&outgoing(account, &mail)).await;
+        let outcome = self.road(account).deliver(outgoing(&mail)).await;
         let delivery = finished(id.clone(), account, mail, outcome);
         self.report(&id, account, &delivery);
         delivery
     }
 
-    fn transport(&self, account: &Account) -> SmtpTransport {
-        let route = SmtpRoute {
+    fn road(&self, account: &Account) -> Arc<dyn Transport> {
+        self.engine.roads.along(SmtpRoute {
+            account: account.name.clone(),
             host: account.endpoints.smtp_host.clone(),
             port: account.endpoints.smtp_port,
             mailbox: account.mailbox.clone(),
             ehlo_name: self.engine.ehlo_name.clone(),
             extra_roots_pem: account.endpoints.ca_pem.as_deref().map(Arc::from),
             timeouts: self.engine.timeouts,
-        };
-        SmtpTransport::new(
-            route,
-            self.engine.parts.network.clone(),
-            self.engine.parts.clock.clone(),
-            Arc::new(self.engine.tokens.clone()),
-        )
+        })
     }
 
     fn report(&self, id: &str, account: &Account, delivery: &Result<Delivery>) {
@@ -462,9 +465,8 @@ fn check_target(settings: &VaultSettings) -> Result<()> {
     }
 }
 
-fn outgoing(account: &Account, mail: &BuiltMail) -> OutgoingMail {
+fn outgoing(mail: &BuiltMail) -> OutgoingMail {
     OutgoingMail {
-        account: account.name.clone(),
         sender: mail.sender.clone(),
         recipients: mail.recipients.clone(),
         mime: mail.mime.clone(),

@@ -10,8 +10,8 @@
 mod support;
 
 use mailbearer::model::{ProblemKind, Timeouts, VaultSettings, Verdict};
-use mailbearer::{Config, Delivery, Error};
-use mailbearer_sandbox::{Effect, Fault, Phase, Times};
+use mailbearer::{Config, Delivery, Error, Parts};
+use mailbearer_sandbox::{Effect, Fault, Options, Phase, SubmissionLimits, Times};
 use std::time::{Duration, Instant};
 use support::{SERVICE, World, mail};
 
@@ -33,8 +33,23 @@ const BEFORE_THE_END: [Phase; 11] = [
     Phase::DataEnd,
 ];
 
+/// What a server may leave out, and by that make Mailbearer go another way.
+const HIDDEN: [&[&str]; 3] = [&[], &["CHUNKING"], &["CHUNKING", "PIPELINING"]];
+
 async fn world() -> World {
-    World::start_with(Config {
+    world_without(&[]).await
+}
+
+async fn world_without(hidden_extensions: &'static [&'static str]) -> World {
+    let limits = SubmissionLimits {
+        hidden_extensions,
+        ..SubmissionLimits::default()
+    };
+    let options = Options {
+        limits,
+        ..support::options()
+    };
+    let config = Config {
         vault: VaultSettings::Memory,
         timeouts: Timeouts {
             connect_ms: WAIT_MS,
@@ -43,8 +58,8 @@ async fn world() -> World {
             token_ms: 5_000,
         },
         ..Config::default()
-    })
-    .await
+    };
+    World::start_on(options, config, Parts::default()).await
 }
 
 /// Sends once with the fault and once without it.
@@ -92,10 +107,16 @@ fn verdicts(error: &Error) -> Vec<Verdict> {
 
 /// Runs one effect at every phase and checks the kind of what comes of it.
 async fn check(effect: Effect, expected: &[ProblemKind]) {
-    let world = world().await;
-    for at in BEFORE_THE_END {
+    let phases = BEFORE_THE_END.into_iter();
+    let cases = phases.flat_map(|at| HIDDEN.map(|hidden| (at, hidden)));
+    for (at, hidden) in cases {
+        if at == Phase::Data && !hidden.contains(&"CHUNKING") {
+            continue; // There is no such moment.
+        }
+        // A connection that is still open would not meet the first phases.
+        let world = world_without(hidden).await;
         let sent = send_with(&world, at, effect.clone()).await;
-        let what = format!("{at:?} {effect:?}");
+        let what = format!("{at:?} {effect:?} without {hidden:?}");
         match sent {
             // A fault that strikes once may be survived: a refused recipient, a refused token that was renewed.
             Ok(delivery) => {
@@ -154,8 +175,10 @@ async fn a_final_refusal_anywhere_is_typed() {
 
 #[tokio::test]
 async fn a_lost_verdict_is_undecided_and_never_tried_again() {
-    let world = world().await;
-    for effect in [Effect::Cut, Effect::Stall] {
+    let effects = [Effect::Cut, Effect::Stall].into_iter();
+    for (effect, hidden) in effects.flat_map(|effect| HIDDEN.map(|hidden| (effect.clone(), hidden)))
+    {
+        let world = world_without(hidden).await;
         let error = send_with(&world, Phase::DataEnd, effect).await.unwrap_err();
         assert_eq!(error.code(), "delivery-undecided");
         assert_eq!(verdicts(&error), [Verdict::Undecided, Verdict::Undecided]);
@@ -165,13 +188,24 @@ async fn a_lost_verdict_is_undecided_and_never_tried_again() {
 
 #[tokio::test]
 async fn what_happens_at_quit_changes_nothing() {
-    let world = world().await;
     for effect in [
         Effect::Cut,
         Effect::Stall,
         Effect::Reply("554 5.0.0 Not today".to_owned()),
     ] {
-        let delivery = send_with(&world, Phase::Quit, effect).await.unwrap();
+        let world = world().await;
+        let fault = Fault {
+            at: Phase::Quit,
+            effect,
+            times: Times::Always,
+        };
+        world.sandbox.faults().inject(fault).unwrap();
+        let delivery = world
+            .mailbearer
+            .send(mail(SERVICE, &RECIPIENTS))
+            .await
+            .unwrap();
+        world.mailbearer.close().await.unwrap();
         assert!(
             delivery
                 .recipients

@@ -36,7 +36,7 @@ async fn world() -> World {
         clock: clock.clone(),
         ..mailbearer::Parts::default()
     };
-    let world = World::start_on(config, parts).await;
+    let world = World::start_on(support::options(), config, parts).await;
     world.sign_in().await;
     world.mailbearer.access_token(SERVICE).await.unwrap();
     clock.advance(Duration::from_secs(2 * 3600));

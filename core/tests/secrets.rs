@@ -94,6 +94,12 @@ async fn live(world: &World, shown: &mut Shown) {
     // The sandbox's clock ends every token: both are refused, and renewed.
     world.sandbox.clock().advance(Duration::from_secs(7200));
     shown.keep(&mailbearer.send(mail(PERSON, &[seed::BOB])).await);
+    // Connections that are open would not sign in again.
+    mailbearer.remove_account(SERVICE).await.unwrap();
+    mailbearer
+        .add_account(service(&world.sandbox))
+        .await
+        .unwrap();
     fail(
         world,
         Phase::AuthResponse,

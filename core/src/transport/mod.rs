@@ -4,18 +4,19 @@
 pub(crate) mod smtp;
 
 use crate::error::Result;
+use crate::host::{Clock, Network};
 use crate::model::{RecipientVerdict, SmtpReply, Timeouts, Trail};
+use crate::token::TokenSource;
 use async_trait::async_trait;
+use std::collections::HashMap;
 use std::fmt::Debug;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
-pub(crate) use smtp::SmtpTransport;
+use smtp::{MannersOfHosts, SmtpTransport};
 
 /// A finished mail and who it is from and to.
 #[derive(Clone, Debug)]
 pub(crate) struct OutgoingMail {
-    /// The account whose token signs in.
-    pub(crate) account: String,
     /// `MAIL FROM`; empty for the null reverse-path (RFC 5321 section 4.5.5).
     pub(crate) sender: String,
     /// `RCPT TO`, at least one.
@@ -29,8 +30,10 @@ pub(crate) struct OutgoingMail {
 }
 
 /// Where and as whom to submit.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct SmtpRoute {
+    /// The account whose token signs in.
+    pub(crate) account: String,
     /// The server's host name; its certificate must carry it.
     pub(crate) host: String,
     /// The server's port, always with STARTTLS.
@@ -75,7 +78,69 @@ fn message_id_in(text: &str) -> Option<&str> {
 #[async_trait]
 pub(crate) trait Transport: Send + Sync + Debug {
     /// Makes one attempt. May be dropped at any await: a mail whose message was not complete is not delivered.
-    async fn deliver(&self, mail: &OutgoingMail) -> Outcome;
+    async fn deliver(&self, mail: OutgoingMail) -> Outcome;
+}
+
+/// The roads that are open, one for each account, with what they need of the machine.
+#[derive(Debug)]
+pub(crate) struct Roads {
+    network: Arc<dyn Network>,
+    clock: Arc<dyn Clock>,
+    tokens: Arc<dyn TokenSource>,
+    manners: MannersOfHosts,
+    open: Mutex<HashMap<String, Arc<SmtpTransport>>>,
+}
+
+impl Roads {
+    pub(crate) fn new(
+        network: Arc<dyn Network>,
+        clock: Arc<dyn Clock>,
+        tokens: Arc<dyn TokenSource>,
+    ) -> Self {
+        Self {
+            network,
+            clock,
+            tokens,
+            manners: MannersOfHosts::default(),
+            open: Mutex::default(),
+        }
+    }
+
+    /// The road along a route: the one that is open, unless the account's settings have changed since.
+    pub(crate) fn along(&self, route: SmtpRoute) -> Arc<dyn Transport> {
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(road) = open.get(&route.account)
+            && *road.route() == route
+        {
+            return road.clone();
+        }
+        let account = route.account.clone();
+        let (network, clock) = (self.network.clone(), self.clock.clone());
+        let road = SmtpTransport::new(route, network, clock, self.tokens.clone(), &self.manners);
+        let road = Arc::new(road);
+        open.insert(account, road.clone());
+        road
+    }
+
+    /// Ends the connections of an account once they have nothing to do.
+    pub(crate) fn forget(&self, account: &str) {
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        open.remove(account);
+    }
+
+    /// Ends all connections once they have nothing to do, and waits until they have ended.
+    pub(crate) async fn close(&self) {
+        let open = {
+            let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+            std::mem::take(&mut *open)
+        };
+        for road in open.values() {
+            road.begin_to_close();
+        }
+        for road in open.values() {
+            road.close().await;
+        }
+    }
 }
 
 #[cfg(test)]

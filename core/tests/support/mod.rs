@@ -56,19 +56,15 @@ impl World {
             environment,
             ..Parts::default()
         };
-        Self::start_on(config, parts).await
+        Self::start_on(options(), config, parts).await
     }
 
     pub(crate) async fn start_with(config: Config) -> Self {
-        Self::start_on(config, Parts::default()).await
+        Self::start_on(options(), config, Parts::default()).await
     }
 
-    pub(crate) async fn start_on(config: Config, parts: Parts) -> Self {
+    pub(crate) async fn start_on(options: Options, config: Config, parts: Parts) -> Self {
         capture_logs();
-        let options = Options {
-            random_seed: Some(7),
-            ..Options::default()
-        };
         let sandbox = Sandbox::start(options).await.unwrap();
         let mailbearer = Mailbearer::open_with(config, parts).await.unwrap();
         for account in [service(&sandbox), person(&sandbox)] {
@@ -99,6 +95,14 @@ impl World {
             assert!(!shown.contains(&secret), "a secret is shown: {secret}");
             assert!(!logs.contains(&secret), "a secret is in the log: {secret}");
         }
+    }
+}
+
+/// A sandbox that does the same every time.
+pub(crate) fn options() -> Options {
+    Options {
+        random_seed: Some(7),
+        ..Options::default()
     }
 }
 

@@ -20,6 +20,8 @@ pub struct SubmissionLimits {
     pub messages_per_minute: Option<usize>,
     /// Largest message in bytes. The default of Exchange Online is 35 MB, while 150 MB are announced.
     pub message_bytes: usize,
+    /// Extensions left out of the answer to EHLO, such as `CHUNKING`, as some firewalls do. Default: none.
+    pub hidden_extensions: &'static [&'static str],
 }
 
 impl Default for SubmissionLimits {
@@ -30,6 +32,7 @@ impl Default for SubmissionLimits {
             recipients_per_day: 10_000,
             messages_per_minute: None,
             message_bytes: 35 * 1024 * 1024,
+            hidden_extensions: &[],
         }
     }
 }

@@ -48,7 +48,7 @@ impl Voice {
     }
 
     /// The answer to EHLO, before and after TLS.
-    pub(super) fn extended_hello(&self, encrypted: bool) -> String {
+    pub(super) fn extended_hello(&self, encrypted: bool, hidden: &[&str]) -> String {
         let negotiable = if encrypted {
             "AUTH LOGIN XOAUTH2"
         } else {
@@ -67,7 +67,9 @@ impl Voice {
             "BINARYMIME",
             "CHUNKING",
         ];
-        let continued: String = lines.iter().map(|line| format!("250-{line}\r\n")).collect();
+        let is_shown = |line: &&&str| !hidden.contains(*line);
+        let lines = lines.iter().filter(is_shown);
+        let continued: String = lines.map(|line| format!("250-{line}\r\n")).collect();
         continued + "250 SMTPUTF8"
     }
 }

@@ -118,7 +118,8 @@ impl Session {
         self.ehlo = Some(name);
         self.transaction = None;
         let hello = if extended {
-            self.voice.extended_hello(self.wire.is_encrypted())
+            let hidden = self.cloud.limits.allowed().hidden_extensions;
+            self.voice.extended_hello(self.wire.is_encrypted(), hidden)
         } else {
             self.voice.hello()
         };

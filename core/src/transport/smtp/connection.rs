@@ -128,6 +128,14 @@ impl Connection {
         }
     }
 
+    /// Waits until the server says something, or ends the connection. Nobody asked it to: the connection is given up.
+    pub(super) async fn spoken_to(&mut self) {
+        if !self.has_unread() {
+            let _ = poll_fn(|context| self.poll_fill(context)).await;
+        }
+        self.give_up();
+    }
+
     /// Whether the server has said something that was not read yet.
     pub(super) fn has_unread(&self) -> bool {
         !self.replies.is_empty()

@@ -1,9 +1,11 @@
 //! Whole dialogues as transcripts: what is said, octet for octet, and what comes of it.
 //! Servers here behave; those that do not are in `hostile_tests`.
 
-use super::testing::{MESSAGE, QUIT, RESPONSE, TOKEN, World, answer, mail, script, signed_in};
+use super::testing::{
+    MESSAGE, QUIT, RESPONSE, TOKEN, World, answer, in_small_steps, mail, script, signed_in,
+};
 use crate::model::{RecipientVerdict, Verdict};
-use crate::transport::{Outcome, OutgoingMail};
+use crate::transport::{Outcome, OutgoingMail, Transport as _};
 use std::sync::Arc;
 
 const PIPELINED: &[&str] = &["SIZE 157286400", "PIPELINING", "8BITMIME", "SMTPUTF8"];
@@ -308,10 +310,9 @@ async fn says_what_the_mail_needs() {
 }
 
 #[tokio::test]
-async fn a_mail_the_server_would_not_take_costs_neither_sign_in_nor_data() {
+async fn a_mail_the_server_would_not_take_is_not_offered_to_it() {
     async fn check(offers: &[&str], mail: OutgoingMail, expected: &str) {
         let opened = signed_in(offers);
-        let (opened, _) = opened.split_once("C: AUTH").unwrap();
         let outcome = play(&[&format!("{opened}{QUIT}")], &mail).await;
         assert_eq!(error_code(&outcome), expected);
         assert_eq!(verdicts(&outcome), [(Verdict::NotTried, 0)]);
@@ -568,4 +569,128 @@ async fn a_large_message_goes_in_bounded_writes() {
         format!("{}.\r\n", mime.replace(".x", "..x"))
     );
     assert_eq!(MESSAGE.len(), 22);
+}
+
+#[tokio::test]
+async fn a_whole_mail_goes_in_one_flight_where_chunking_is_offered() {
+    let text = format!(
+        "{}C: MAIL FROM:<ada@example.com> SIZE=22
+         C: RCPT TO:<b@example.com>
+         C: RCPT TO:<c@example.com>
+         C: BDAT 22 LAST
+         C: Subject: x
+         C:
+         C: .hello
+         S: 250 2.1.0 Sender OK
+         S: 550 5.1.1 unknown
+         S: 250 2.1.5 Recipient OK
+         S: 250 2.0.0 OK <1@PROD.OUTLOOK.COM> [Hostname=X.PROD.OUTLOOK.COM]
+         {QUIT}",
+        signed_in(&["SIZE 157286400", "PIPELINING", "CHUNKING"])
+    );
+    let world = Arc::new(World::new(&[script(&text)]));
+    let two = mail(&["b@example.com", "c@example.com"]);
+    let outcome = world.deliver(&two).await;
+    world.expect_scripts_played();
+    assert_eq!(
+        verdicts(&outcome),
+        [(Verdict::Refused, 550), (Verdict::Accepted, 250)]
+    );
+    assert_eq!(
+        world.flights(0).len(),
+        6,
+        "hello, STARTTLS, hello, AUTH, the mail, QUIT"
+    );
+}
+
+/// Sends mails one after the other over one transport, and gives their outcomes.
+fn deliver_in_turn(world: &Arc<World>, mails: &[OutgoingMail]) -> Vec<Outcome> {
+    let mut outcomes = Vec::new();
+    in_small_steps(async {
+        let transport = world.transport();
+        for mail in mails {
+            outcomes.push(transport.deliver(mail.clone()).await);
+        }
+        transport.close().await;
+    });
+    outcomes
+}
+
+#[test]
+fn the_next_mail_goes_over_the_same_connection() {
+    let taken = "C: MAIL FROM:<ada@example.com>
+         C: RCPT TO:<b@example.com>
+         C: BDAT 22 LAST
+         C: Subject: x
+         C:
+         C: .hello
+         S: 250 OK
+         S: 250 OK
+         S: 250 taken\n";
+    let offers = signed_in(&["PIPELINING", "CHUNKING"]);
+    let world = Arc::new(World::new(&[script(&format!(
+        "{offers}{taken}{taken}{QUIT}"
+    ))]));
+    let one = mail(&["b@example.com"]);
+    let outcomes = deliver_in_turn(&world, &[one.clone(), one]);
+    world.expect_scripts_played();
+    assert!(outcomes.iter().all(|outcome| outcome.end.is_ok()));
+    let steps = outcomes[1].trail.steps.len();
+    assert_eq!(steps, 3, "the second one has nothing to open");
+    assert!(outcomes[1].trail.tls.is_some() && outcomes[1].trail.token.is_some());
+}
+
+#[test]
+fn a_mail_whose_connection_was_ended_before_it_goes_over_another_one() {
+    let taken = "C: MAIL FROM:<ada@example.com>
+         S: 250 OK
+         C: RCPT TO:<b@example.com>
+         S: 250 OK
+         C: DATA
+         S: 354 go
+         M
+         S: 250 taken\n";
+    let opened = signed_in(&[]);
+    let ended =
+        format!("{opened}{taken}C: MAIL FROM:<ada@example.com>\nS: 421 4.4.2 timed out\nX\n");
+    let world = World::new(&[script(&ended), script(&format!("{opened}{taken}{QUIT}"))]);
+    let world = Arc::new(world);
+    let one = mail(&["b@example.com"]);
+    let outcomes = deliver_in_turn(&world, &[one.clone(), one]);
+    world.expect_scripts_played();
+    assert!(
+        outcomes.iter().all(|outcome| outcome.end.is_ok()),
+        "{outcomes:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_server_that_does_not_know_what_it_offers_gets_the_mail_the_slower_way() {
+    let refused = format!(
+        "{}C: MAIL FROM:<ada@example.com>
+         C: RCPT TO:<b@example.com>
+         C: BDAT 22 LAST
+         C: Subject: x
+         C:
+         C: .hello
+         S: 250 OK
+         S: 250 OK
+         S: 502 5.5.1 not implemented
+         {QUIT}",
+        signed_in(&["PIPELINING", "CHUNKING"])
+    );
+    let taken = format!(
+        "{}C: MAIL FROM:<ada@example.com>
+         C: RCPT TO:<b@example.com>
+         C: DATA
+         S: 250 OK
+         S: 250 OK
+         S: 354 go
+         M
+         S: 250 taken
+         {QUIT}",
+        signed_in(&["PIPELINING", "CHUNKING"])
+    );
+    let outcome = play(&[&refused, &taken], &mail(&["b@example.com"])).await;
+    assert_eq!(verdicts(&outcome), [(Verdict::Accepted, 250)]);
 }

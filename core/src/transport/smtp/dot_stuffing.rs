@@ -42,11 +42,6 @@ pub(super) struct StuffedChunks<'a> {
 }
 
 impl StuffedChunks<'_> {
-    /// Whether the next chunk is the one that ends the data.
-    pub(super) fn next_is_last(&self) -> bool {
-        self.rest.len() <= CHUNK_BYTES
-    }
-
     /// Writes the next chunk in place of what `chunk` holds; `false` when there is no more.
     pub(super) fn next_into(&mut self, chunk: &mut Vec<u8>) -> bool {
         chunk.clear();
@@ -106,16 +101,11 @@ mod tests {
     fn stuffed(message: &[u8]) -> Vec<u8> {
         let mut chunks = CrlfMessage::parse(message).unwrap().stuffed();
         let (mut chunk, mut all) = (Vec::new(), Vec::new());
-        loop {
-            let is_last = chunks.next_is_last();
-            assert!(chunks.next_into(&mut chunk));
+        while chunks.next_into(&mut chunk) {
             assert!(chunk.len() <= 2 * CHUNK_BYTES + 5);
             all.extend_from_slice(&chunk);
-            if is_last {
-                assert!(!chunks.next_into(&mut chunk));
-                return all;
-            }
         }
+        all
     }
 
     /// What a server makes of it, written after RFC 5321 section 4.5.2 and in no way like the code above.

@@ -13,6 +13,8 @@ pub(super) struct Extensions {
     pub(super) starttls: bool,
     /// PIPELINING (RFC 2920).
     pub(super) pipelining: bool,
+    /// CHUNKING (RFC 3030).
+    pub(super) chunking: bool,
     /// 8BITMIME (RFC 6152).
     pub(super) eight_bit_mime: bool,
     /// SMTPUTF8 (RFC 6531).
@@ -39,6 +41,7 @@ impl Extensions {
         match keyword.as_str() {
             "STARTTLS" => self.starttls = true,
             "PIPELINING" => self.pipelining = true,
+            "CHUNKING" => self.chunking = true,
             "8BITMIME" => self.eight_bit_mime = true,
             "SMTPUTF8" => self.smtputf8 = true,
             "SIZE" => {
@@ -133,6 +136,7 @@ mod tests {
         let expected = Extensions {
             starttls: false,
             pipelining: true,
+            chunking: true,
             eight_bit_mime: true,
             smtputf8: true,
             size_limit_bytes: Some(157_286_400),

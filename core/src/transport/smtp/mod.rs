@@ -1,16 +1,22 @@
-//! Submission by SMTP (RFC 6409) with STARTTLS and an access token: one mail, one connection, one attempt.
-//! Never repeats a mail; the one thing done twice is signing in, when the server refuses a token that can be renewed.
+//! Submission by SMTP (RFC 6409) with STARTTLS and an access token, over connections that are kept for the next mail.
+//! Never repeats a mail that a server may have; what is done twice is signing in, when the server refuses a token that
+//! can be renewed, and a mail whose connection was lost before a server had anything of it.
 //!
-//! `reply`, `extensions`, `auth`, `envelope`, `transaction` and `dot_stuffing` are pure: they see octets and decide.
-//! `connection` moves octets under deadlines, `opening` and `session` put the two together.
+//! `reply`, `extensions`, `auth`, `envelope`, `transaction`, `pipeline` and `dot_stuffing` are pure: they see octets and
+//! decide. `connection` moves octets under deadlines. A mail waits in the `queue`; `opening` and `session` make a
+//! connection, and the `conversation` on it takes mails from the queue and reports what became of them.
 
 pub(crate) mod auth;
 mod connection;
+mod conversation;
 mod dot_stuffing;
 mod envelope;
 mod extensions;
 mod journal;
+mod manners;
 mod opening;
+mod pipeline;
+mod queue;
 pub(crate) mod reply;
 mod session;
 mod transaction;
@@ -23,35 +29,25 @@ mod hostile_tests;
 mod testing;
 
 use self::dot_stuffing::CrlfMessage;
-use self::envelope::{Envelope, EnvelopeCommands};
-use self::journal::Journal;
-use self::opening::Opening;
-use self::session::{Session, SignIn};
-use self::transaction::{Submitted, not_tried};
+use self::envelope::Envelope;
+use self::queue::Queue;
+use self::transaction::alike;
 use super::{Outcome, OutgoingMail, SmtpRoute, Transport};
-use crate::error::{Error, Result};
+use crate::error::Error;
 use crate::host::{Clock, Network};
-use crate::model::{TokenUse, Trail};
-use crate::token::{AccessToken, TokenSource};
+use crate::model::{Trail, Verdict};
+use crate::token::TokenSource;
 use async_trait::async_trait;
+pub(crate) use manners::MannersOfHosts;
 use std::sync::Arc;
 
-/// Submits mail to one server as one mailbox.
+/// Submits mail to one server as one mailbox, over a few connections that are kept for a while.
 ///
-/// Every wait has a deadline from the route's timeouts. Dropping a delivery closes its connection: the server has the
-/// mail only if it had the end of data by then.
+/// Every wait has a deadline from the route's timeouts. A delivery that is dropped is not sent if it was still waiting
+/// or its message was still on its way. Dropping the transport ends its connections once they have nothing to do.
 #[derive(Debug)]
 pub(crate) struct SmtpTransport {
-    route: SmtpRoute,
-    network: Arc<dyn Network>,
-    clock: Arc<dyn Clock>,
-    tokens: Arc<dyn TokenSource>,
-}
-
-/// A session that was opened, as far as it went.
-enum Opened<'a> {
-    Ready(Box<Session<'a>>, EnvelopeCommands),
-    TokenRefused(Error),
+    queue: Arc<Queue>,
 }
 
 impl SmtpTransport {
@@ -61,131 +57,79 @@ impl SmtpTransport {
         network: Arc<dyn Network>,
         clock: Arc<dyn Clock>,
         tokens: Arc<dyn TokenSource>,
+        manners: &MannersOfHosts,
     ) -> Self {
+        let queue = Queue::new(route, network, clock, tokens, manners);
         Self {
-            route,
-            network,
-            clock,
-            tokens,
+            queue: Arc::new(queue),
+        }
+    }
+
+    /// Where it leads.
+    pub(crate) fn route(&self) -> &SmtpRoute {
+        &self.queue.route
+    }
+
+    /// Has the connections end once they have nothing to do.
+    pub(crate) fn begin_to_close(&self) {
+        self.queue.close();
+    }
+
+    /// Ends the connections once they have nothing to do, and waits until they have ended: a second at most for the
+    /// goodbye.
+    pub(crate) async fn close(&self) {
+        self.begin_to_close();
+        self.queue.closed().await;
+    }
+
+    /// The outcome of a mail that had one verdict for all recipients, and not from a server.
+    fn outcome(
+        &self,
+        recipients: &[String],
+        size_bytes: usize,
+        verdict: Verdict,
+        error: Error,
+    ) -> Outcome {
+        let SmtpRoute { host, port, .. } = self.route();
+        let trail = Trail {
+            server: format!("{host}:{port}"),
+            size_bytes: u64::try_from(size_bytes).unwrap_or(u64::MAX),
+            ..Trail::default()
+        };
+        Outcome {
+            trail,
+            recipients: alike(recipients, verdict, &error),
+            end: Err(error),
         }
     }
 }
 
 #[async_trait]
 impl Transport for SmtpTransport {
-    async fn deliver(&self, mail: &OutgoingMail) -> Outcome {
-        let trail = Trail {
-            server: format!("{}:{}", self.route.host, self.route.port),
-            size_bytes: u64::try_from(mail.mime.len()).unwrap_or(u64::MAX),
-            ..Trail::default()
-        };
-        let mut journal = Journal::new(trail, self.clock.clone());
-        let submitted = self.attempt(mail, &mut journal).await;
-        let submitted = submitted.unwrap_or_else(|error| Submitted {
-            recipients: not_tried(&mail.recipients, &error),
-            end: Err(error),
-        });
-        Outcome {
-            trail: journal.trail,
-            recipients: submitted.recipients,
-            end: submitted.end,
+    async fn deliver(&self, mail: OutgoingMail) -> Outcome {
+        // All that can be known to be wrong is found out before anybody is bothered.
+        let checked = Envelope::parse(&mail).and_then(|_| CrlfMessage::parse(&mail.mime));
+        let size_bytes = mail.mime.len();
+        if let Err(error) = checked.map(drop) {
+            return self.outcome(&mail.recipients, size_bytes, Verdict::NotTried, error);
         }
+        let recipients = mail.recipients.clone();
+        let outcome = self.queue.add(with_last_line_end(mail)).await;
+        let gone = |_| self.outcome(&recipients, size_bytes, Verdict::Undecided, queue::gone());
+        outcome.unwrap_or_else(gone)
     }
 }
 
-impl SmtpTransport {
-    #[tracing::instrument(name = "smtp", level = "debug", skip_all, fields(host = %self.route.host))]
-    async fn attempt(&self, mail: &OutgoingMail, journal: &mut Journal) -> Result<Submitted> {
-        // All that can be known to be wrong is found out before anybody is bothered.
-        let envelope = Envelope::parse(mail)?;
-        let message = CrlfMessage::parse(&mail.mime)?;
-        let (mut session, commands) = self.open(mail, envelope, journal).await?;
-        let submitted = session
-            .submit(&mail.recipients, commands, message, journal)
-            .await;
-        session.close().await;
-        Ok(submitted)
+impl Drop for SmtpTransport {
+    fn drop(&mut self) {
+        self.queue.close();
     }
+}
 
-    /// Opens a session and signs in; with a renewed token on a new connection, should the first one be refused. After a
-    /// refusal, servers close the connection, answer late or take no second AUTH: a new one is sure to work.
-    async fn open(
-        &self,
-        mail: &OutgoingMail,
-        envelope: Envelope<'_>,
-        journal: &mut Journal,
-    ) -> Result<(Box<Session<'_>>, EnvelopeCommands)> {
-        // The token comes first: a server would not wait as long as an identity provider may take.
-        let token = self.token(&mail.account, None, journal).await?;
-        let refusal = match self.open_with(&token, envelope, journal).await? {
-            Opened::Ready(session, commands) => return Ok((session, commands)),
-            Opened::TokenRefused(refusal) => refusal,
-        };
-        let renewed = self.token(&mail.account, Some(&token), journal).await?;
-        // Exposed to be compared: both are ours, so the time it takes tells nobody anything.
-        if renewed.secret.expose() == token.secret.expose() {
-            return Err(refusal);
-        }
-        match self.open_with(&renewed, envelope, journal).await? {
-            Opened::Ready(session, commands) => Ok((session, commands)),
-            Opened::TokenRefused(refusal) => Err(refusal),
-        }
+/// The end of a message is the end of a line, whatever way it goes.
+fn with_last_line_end(mut mail: OutgoingMail) -> OutgoingMail {
+    if !mail.mime.ends_with(b"\r\n") {
+        mail.mime = [&mail.mime, &b"\r\n"[..]].concat().into();
     }
-
-    async fn token(
-        &self,
-        account: &str,
-        refused: Option<&AccessToken>,
-        journal: &mut Journal,
-    ) -> Result<AccessToken> {
-        let token = self.tokens.access_token(account, refused);
-        let token = journal.step("token", token).await?;
-        journal.trail.token = Some(TokenUse {
-            origin: token.origin,
-            from_cache: token.from_cache,
-            audience: token.audience.clone(),
-            scopes: token.scopes.clone(),
-            expires_at_unix_ms: token.expires_at_unix_ms,
-        });
-        Ok(token)
-    }
-
-    async fn open_with(
-        &self,
-        token: &AccessToken,
-        envelope: Envelope<'_>,
-        journal: &mut Journal,
-    ) -> Result<Opened<'_>> {
-        let opening = Opening {
-            route: &self.route,
-            network: &*self.network,
-            clock: &self.clock,
-        };
-        let mut session = Session::open(&opening, journal).await?;
-        let signed_in = self.sign_in(&mut session, token, envelope, journal).await;
-        match signed_in {
-            Ok((SignIn::Accepted, commands)) => Ok(Opened::Ready(Box::new(session), commands)),
-            Ok((SignIn::TokenRefused(error), _)) => {
-                session.close().await;
-                Ok(Opened::TokenRefused(error))
-            }
-            Err(error) => {
-                session.close().await;
-                Err(error)
-            }
-        }
-    }
-
-    /// Signs in, unless the server does not take such a mail anyway.
-    async fn sign_in(
-        &self,
-        session: &mut Session<'_>,
-        token: &AccessToken,
-        envelope: Envelope<'_>,
-        journal: &mut Journal,
-    ) -> Result<(SignIn, EnvelopeCommands)> {
-        let commands = envelope.commands(&self.route.host, session.extensions())?;
-        let signed_in = journal.step("AUTH", session.sign_in(&token.secret)).await?;
-        Ok((signed_in, commands))
-    }
+    mail
 }

@@ -16,7 +16,7 @@ use std::time::Duration;
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Opening<'a> {
     /// Where to go.
-    pub(super) route: &'a SmtpRoute,
+    pub(super) route: &'a Arc<SmtpRoute>,
     /// Where connections come from.
     pub(super) network: &'a dyn Network,
     /// Where time comes from.
@@ -95,7 +95,7 @@ impl Opening<'_> {
     }
 
     fn no_connection(&self) -> Error {
-        let SmtpRoute { host, port, .. } = self.route;
+        let SmtpRoute { host, port, .. } = &**self.route;
         let seconds = self.connect_limit().as_secs_f64();
         Error::new(
             ProblemKind::Unavailable,
@@ -107,7 +107,7 @@ impl Opening<'_> {
 
     /// The error for a server that says nothing at all. Where TLS comes first, a server waits for the client.
     fn no_greeting(&self, error: Error) -> Error {
-        let SmtpRoute { host, port, .. } = self.route;
+        let SmtpRoute { host, port, .. } = &**self.route;
         let (kind, code, fix) = match port {
             465 => (
                 ProblemKind::Config,

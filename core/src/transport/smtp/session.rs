@@ -1,28 +1,25 @@
-//! A session with an SMTP server: opened over TLS, signed in, used for a mail, closed.
+//! The beginning of a session with an SMTP server: opened over TLS and signed in; `conversation` goes on from there.
 //! Decides nothing about retries, and sends neither token nor mail before TLS with a checked certificate.
 
 use super::auth::{AuthDialogue, Identity, Mechanism, Refusal, Turn, line_limit_bytes};
 use super::connection::{Connection, violation};
-use super::dot_stuffing::CrlfMessage;
-use super::envelope::EnvelopeCommands;
 use super::extensions::{Extensions, address_literal, checked_ehlo_name};
 use super::journal::Journal;
 use super::opening::Opening;
 use super::reply::words;
-use super::transaction::{Next, Submitted, Transaction};
 use crate::diagnosis::{SmtpPhase, smtp_refusal};
 use crate::error::{Error, Result};
 use crate::model::{ProblemKind, SmtpReply};
 use crate::secret::SecretText;
 use crate::transport::SmtpRoute;
-use std::time::Duration;
+use std::sync::Arc;
 
 /// An open session, from EHLO after TLS on.
 #[derive(Debug)]
-pub(super) struct Session<'a> {
-    route: &'a SmtpRoute,
-    connection: Connection,
-    extensions: Extensions,
+pub(super) struct Session {
+    route: Arc<SmtpRoute>,
+    pub(super) connection: Connection,
+    pub(super) extensions: Extensions,
     auth_line_limit_bytes: usize,
 }
 
@@ -35,10 +32,10 @@ pub(super) enum SignIn {
     TokenRefused(Error),
 }
 
-impl<'a> Session<'a> {
+impl Session {
     /// Connects, starts TLS, and learns what the server offers. Errors: `Unavailable`, `Config`, and what `diagnosis`
     /// makes of a refusal.
-    pub(super) async fn open(opening: &Opening<'a>, journal: &mut Journal) -> Result<Self> {
+    pub(super) async fn open(opening: &Opening<'_>, journal: &mut Journal) -> Result<Self> {
         let route = opening.route;
         let set_name = route
             .ehlo_name
@@ -68,16 +65,11 @@ impl<'a> Session<'a> {
         let extensions = opening.ehlo(&mut connection, &name);
         let extensions = journal.step("EHLO", extensions).await?;
         Ok(Self {
-            route,
+            route: route.clone(),
             connection,
             extensions,
             auth_line_limit_bytes: line_limit_bytes(&greeting),
         })
-    }
-
-    /// What the server offers.
-    pub(super) fn extensions(&self) -> &Extensions {
-        &self.extensions
     }
 
     /// Signs in with a token. Errors: whatever another token would not change.
@@ -111,110 +103,9 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// Hands over a mail: the verdict on each recipient, and on the message.
-    pub(super) async fn submit(
-        &mut self,
-        recipients: &[String],
-        commands: EnvelopeCommands,
-        message: CrlfMessage<'_>,
-        journal: &mut Journal,
-    ) -> Submitted {
-        let pipelining = self.extensions.pipelining;
-        let mut transaction = Transaction::new(&self.route.host, recipients, commands, pipelining);
-        let connection = &mut self.connection;
-
-        let agreed = agree(connection, &mut transaction);
-        journal.step("MAIL RCPT DATA", agreed).await;
-        if transaction.next() == Next::SendMessage {
-            let sent = send(connection, &mut transaction, message);
-            journal.step("message", sent).await;
-        }
-        if let Next::Wait(_) = transaction.next() {
-            let limit = Duration::from_millis(self.route.timeouts.verdict_ms);
-            let verdict = wait(connection, &mut transaction, limit);
-            journal.step("verdict", verdict).await;
-        }
-        if !transaction.is_in_step() {
-            connection.give_up();
-        }
-        transaction.finish()
-    }
-
     /// Ends the session, politely where the server still listens. Takes a second at most.
     pub(super) async fn close(self) {
         self.connection.quit().await;
-    }
-}
-
-/// Sends the commands and takes the replies, up to the point where the message is due.
-async fn agree(connection: &mut Connection, transaction: &mut Transaction<'_>) {
-    loop {
-        match transaction.next() {
-            Next::Send(flight) => {
-                if let Err(error) = connection.send(flight.as_bytes()).await {
-                    transaction.lost(error);
-                }
-            }
-            Next::Wait(awaited) => match connection.ordinary_reply(awaited).await {
-                Ok(reply) => transaction.answer(reply),
-                Err(error) => transaction.lost(error),
-            },
-            Next::SendMessage | Next::Finish => return,
-        }
-    }
-}
-
-/// Sends the message, as far as the server listens.
-async fn send(
-    connection: &mut Connection,
-    transaction: &mut Transaction<'_>,
-    message: CrlfMessage<'_>,
-) {
-    match send_chunks(connection, message).await {
-        Ok(None) => transaction.message_sent(),
-        Ok(Some(early)) => transaction.answered_early(early),
-        Err(error) => transaction.lost(error),
-    }
-}
-
-/// Sends every chunk, or stops at what the server says before it has the last one.
-async fn send_chunks(
-    connection: &mut Connection,
-    message: CrlfMessage<'_>,
-) -> Result<Option<SmtpReply>> {
-    let mut chunks = message.stuffed();
-    let mut chunk = Vec::new();
-    loop {
-        let is_last = chunks.next_is_last();
-        if !chunks.next_into(&mut chunk) {
-            return Ok(None);
-        }
-        if let Some(early) = connection.early_reply().await? {
-            return Ok(Some(early));
-        }
-        if is_last {
-            // Even half a reply: a verdict must not have begun before the end of data.
-            connection.must_be_silent().await?;
-        }
-        match connection.write(&chunk).await {
-            Ok(()) => {}
-            // The server may have it all: its verdict is worth waiting for, and its silence decides nothing.
-            Err(unsent) if is_last && unsent.left_bytes == 0 => return Ok(None),
-            Err(unsent) => {
-                // The server may have said why it goes.
-                let early = connection.early_reply().await.ok().flatten();
-                return early.map_or(Err(unsent.error), |early| Ok(Some(early)));
-            }
-        }
-    }
-}
-
-async fn wait(connection: &mut Connection, transaction: &mut Transaction<'_>, limit: Duration) {
-    while let Next::Wait(awaited) = transaction.next() {
-        match connection.reply(awaited, limit).await {
-            Ok(reply) => transaction.answer(reply),
-            Err(error) => transaction.lost(error),
-        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! A server that plays a script, in memory and in no time: a clock that stands still moves on only when both sides
 //! wait. A test is a transcript; what the client says differently is a fault, and waits end at their deadlines.
 
-use super::SmtpTransport;
+use super::{MannersOfHosts, SmtpTransport};
 use crate::error::{Error, Result};
 use crate::host::{Clock as _, ManualClock, Network, Stream};
 use crate::model::{ProblemKind, Timeouts, TlsSession, TokenOrigin};
@@ -104,6 +104,15 @@ fn is_unfinished(reply: &[u8]) -> bool {
     last_line.is_some_and(|line| line.get(3) == Some(&b'-'))
 }
 
+/// Runs a test so that it gets its turn after every step of a connection, during whose rest the clock moves on.
+pub(super) fn in_small_steps(test: impl Future<Output = ()>) {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .event_interval(1)
+        .build()
+        .unwrap();
+    runtime.block_on(test);
+}
+
 /// The token of a test.
 pub(super) const TOKEN: &str = "EwBAAl3BAAUFFpUAo7J3Ve0bjLBWZWCclRC3EoAA";
 /// What XOAUTH2 makes of it and of `ada@example.com`.
@@ -145,7 +154,6 @@ pub(super) fn answer(error: &Error) -> &str {
 /// A mail of Ada's.
 pub(super) fn mail(recipients: &[&str]) -> OutgoingMail {
     OutgoingMail {
-        account: "ada".to_owned(),
         sender: "ada@example.com".to_owned(),
         recipients: recipients
             .iter()
@@ -186,13 +194,18 @@ impl World {
         self
     }
 
-    /// Delivers a mail.
+    /// Delivers a mail, and closes the connection it went over.
     pub(super) async fn deliver(self: &Arc<Self>, mail: &OutgoingMail) -> Outcome {
-        self.transport().deliver(mail).await
+        let transport = self.transport();
+        let closing = async { transport.begin_to_close() };
+        let (outcome, ()) = tokio::join!(transport.deliver(mail.clone()), closing);
+        transport.close().await;
+        outcome
     }
 
     pub(super) fn transport(self: &Arc<Self>) -> SmtpTransport {
         let route = SmtpRoute {
+            account: "ada".to_owned(),
             host: "mail.example.com".to_owned(),
             port: 587,
             mailbox: "ada@example.com".to_owned(),
@@ -200,7 +213,14 @@ impl World {
             extra_roots_pem: None,
             timeouts: Timeouts::default(),
         };
-        SmtpTransport::new(route, self.clone(), self.clock.clone(), self.clone())
+        let manners = MannersOfHosts::default();
+        SmtpTransport::new(
+            route,
+            self.clone(),
+            self.clock.clone(),
+            self.clone(),
+            &manners,
+        )
     }
 
     /// Never gets anywhere, while time goes by.
