@@ -18,8 +18,8 @@ export class Mailbearer {
   static open(config?: Config, options?: CallOptions): Promise<Mailbearer>;
 
   /**
-   * Closes the handle: waits for the deliveries in flight, and up to 5 s for renewals, ends every reader of events, and
-   * refuses new work (`misuse`). May be called twice.
+   * Closes the handle: waits for the deliveries in flight, and up to 5 s for renewals, closes the connections, ends
+   * every reader of events, and refuses new work (`misuse`). May be called twice.
    */
   close(options?: CallOptions): Promise<void>;
 

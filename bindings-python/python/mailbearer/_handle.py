@@ -37,8 +37,8 @@ class Mailbearer(Extras):
         self._native: _mailbearer.Handle = _mailbearer.open(encoded).wait()
 
     def close(self) -> None:
-        """Closes the handle: waits for the deliveries in flight, and up to 5 s for renewals, ends every reader of events, and
-        refuses new work (`MisuseError`). May be called twice."""
+        """Closes the handle: waits for the deliveries in flight, and up to 5 s for renewals, closes the connections, ends
+        every reader of events, and refuses new work (`MisuseError`). May be called twice."""
         call = self._native.close()
         call.wait()
 
@@ -150,8 +150,8 @@ class AsyncMailbearer(AsyncExtras):
         return Opening(_mailbearer.open(encoded), cls)
 
     async def close(self) -> None:
-        """Closes the handle: waits for the deliveries in flight, and up to 5 s for renewals, ends every reader of events, and
-        refuses new work (`MisuseError`). May be called twice."""
+        """Closes the handle: waits for the deliveries in flight, and up to 5 s for renewals, closes the connections, ends
+        every reader of events, and refuses new work (`MisuseError`). May be called twice."""
         call = self._native.close()
         await call.start()
 

@@ -20,8 +20,8 @@ public final class Mailbearer: Sendable {
         Mailbearer(try await cancellable { try await Handle.open(config: config, cancellation: $0) })
     }
 
-    /// Closes the handle: waits for the deliveries in flight, and up to 5 s for renewals, ends every reader of events, and
-    /// refuses new work (`misuse`). May be called twice.
+    /// Closes the handle: waits for the deliveries in flight, and up to 5 s for renewals, closes the connections, ends
+    /// every reader of events, and refuses new work (`misuse`). May be called twice.
     public func close() async throws {
         try await cancellable { try await self.handle.close(cancellation: $0) }
     }
@@ -81,6 +81,34 @@ public final class Mailbearer: Sendable {
     @discardableResult
     public func sendRaw(_ envelope: Envelope, mime: Data) async throws -> Delivery {
         try await cancellable { try await self.handle.sendRaw(envelope: envelope, mime: mime, cancellation: $0) }
+    }
+
+    /// What is in the vault: every record by account with its size and date, never what it says. Asks no mail server.
+    /// Kinds of errors: `config`, `unavailable`, `storage`, `misuse`.
+    public func vaultRecords() async throws -> [VaultRecord] {
+        try await cancellable { try await self.handle.vaultRecords(cancellation: $0) }
+    }
+
+    /// Opens every record of the vault, looks at permissions, locks and leftovers, and says what is wrong and how to mend
+    /// it. Changes nothing. Kinds of errors: `config`, `unavailable`, `storage`, `misuse`, when the vault as a whole cannot be read.
+    public func checkVault() async throws -> VaultReport {
+        try await cancellable { try await self.handle.checkVault(cancellation: $0) }
+    }
+
+    /// Seals everything in the vault with a new key, made from another passphrase, or from a new key in the same keyring
+    /// entry. Other processes notice at their next look, and go on when their source gives the new passphrase; otherwise
+    /// they get `vault-key-changed`. Cut short, the vault has the old key or the new one.
+    /// Kinds of errors: `config`, `unavailable`, `storage`, `misuse` (a vault without a key of its own).
+    public func rotateVault(_ passphrase: Passphrase) async throws {
+        try await cancellable { try await self.handle.rotateVault(passphrase: passphrase, cancellation: $0) }
+    }
+
+    /// Moves all accounts with their secrets and tokens to another vault, and returns what was moved. Everything is copied
+    /// and read back before anything is removed; cut short at any moment, nothing is lost, and it can be repeated.
+    /// Afterwards this handle has no accounts: open one with the new settings.
+    /// Kinds of errors: `config`, `unavailable`, `storage`, `misuse` (the same vault, memory, another record of the same name).
+    public func moveVault(_ to: VaultSettings) async throws -> [VaultRecord] {
+        try await cancellable { try await self.handle.moveVault(to: to, cancellation: $0) }
     }
 
     /// A reader of everything that happens in this handle from now on.

@@ -293,6 +293,11 @@ uint64_t uniffi_mailbearer_swift_fn_method_handle_add_account(uint64_t ptr, Rust
 uint64_t uniffi_mailbearer_swift_fn_method_handle_begin_sign_in(uint64_t ptr, RustBuffer account, RustBuffer flow, uint64_t cancellation
 );
 #endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_MAILBEARER_SWIFT_FN_METHOD_HANDLE_CHECK_VAULT
+#define UNIFFI_FFIDEF_UNIFFI_MAILBEARER_SWIFT_FN_METHOD_HANDLE_CHECK_VAULT
+uint64_t uniffi_mailbearer_swift_fn_method_handle_check_vault(uint64_t ptr, uint64_t cancellation
+);
+#endif
 #ifndef UNIFFI_FFIDEF_UNIFFI_MAILBEARER_SWIFT_FN_METHOD_HANDLE_CLOSE
 #define UNIFFI_FFIDEF_UNIFFI_MAILBEARER_SWIFT_FN_METHOD_HANDLE_CLOSE
 uint64_t uniffi_mailbearer_swift_fn_method_handle_close(uint64_t ptr, uint64_t cancellation
@@ -313,6 +318,11 @@ RustBuffer uniffi_mailbearer_swift_fn_method_handle_explain(uint64_t ptr, RustBu
 uint64_t uniffi_mailbearer_swift_fn_method_handle_finish_sign_in(uint64_t ptr, RustBuffer prompt, uint64_t cancellation
 );
 #endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_MAILBEARER_SWIFT_FN_METHOD_HANDLE_MOVE_VAULT
+#define UNIFFI_FFIDEF_UNIFFI_MAILBEARER_SWIFT_FN_METHOD_HANDLE_MOVE_VAULT
+uint64_t uniffi_mailbearer_swift_fn_method_handle_move_vault(uint64_t ptr, RustBuffer to, uint64_t cancellation
+);
+#endif
 #ifndef UNIFFI_FFIDEF_UNIFFI_MAILBEARER_SWIFT_FN_METHOD_HANDLE_PANIC_FOR_TESTS
 #define UNIFFI_FFIDEF_UNIFFI_MAILBEARER_SWIFT_FN_METHOD_HANDLE_PANIC_FOR_TESTS
 uint64_t uniffi_mailbearer_swift_fn_method_handle_panic_for_tests(uint64_t ptr, uint64_t cancellation
@@ -321,6 +331,11 @@ uint64_t uniffi_mailbearer_swift_fn_method_handle_panic_for_tests(uint64_t ptr, 
 #ifndef UNIFFI_FFIDEF_UNIFFI_MAILBEARER_SWIFT_FN_METHOD_HANDLE_REMOVE_ACCOUNT
 #define UNIFFI_FFIDEF_UNIFFI_MAILBEARER_SWIFT_FN_METHOD_HANDLE_REMOVE_ACCOUNT
 uint64_t uniffi_mailbearer_swift_fn_method_handle_remove_account(uint64_t ptr, RustBuffer account, uint64_t cancellation
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_MAILBEARER_SWIFT_FN_METHOD_HANDLE_ROTATE_VAULT
+#define UNIFFI_FFIDEF_UNIFFI_MAILBEARER_SWIFT_FN_METHOD_HANDLE_ROTATE_VAULT
+uint64_t uniffi_mailbearer_swift_fn_method_handle_rotate_vault(uint64_t ptr, RustBuffer passphrase, uint64_t cancellation
 );
 #endif
 #ifndef UNIFFI_FFIDEF_UNIFFI_MAILBEARER_SWIFT_FN_METHOD_HANDLE_SEND
@@ -336,6 +351,11 @@ uint64_t uniffi_mailbearer_swift_fn_method_handle_send_raw(uint64_t ptr, RustBuf
 #ifndef UNIFFI_FFIDEF_UNIFFI_MAILBEARER_SWIFT_FN_METHOD_HANDLE_TOKEN_STATUS
 #define UNIFFI_FFIDEF_UNIFFI_MAILBEARER_SWIFT_FN_METHOD_HANDLE_TOKEN_STATUS
 uint64_t uniffi_mailbearer_swift_fn_method_handle_token_status(uint64_t ptr, RustBuffer account, uint64_t cancellation
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_MAILBEARER_SWIFT_FN_METHOD_HANDLE_VAULT_RECORDS
+#define UNIFFI_FFIDEF_UNIFFI_MAILBEARER_SWIFT_FN_METHOD_HANDLE_VAULT_RECORDS
+uint64_t uniffi_mailbearer_swift_fn_method_handle_vault_records(uint64_t ptr, uint64_t cancellation
 );
 #endif
 #ifndef UNIFFI_FFIDEF_UNIFFI_MAILBEARER_SWIFT_FN_CLONE_CANCELLATION
@@ -686,6 +706,12 @@ uint16_t uniffi_mailbearer_swift_checksum_method_handle_begin_sign_in(void
     
 );
 #endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_MAILBEARER_SWIFT_CHECKSUM_METHOD_HANDLE_CHECK_VAULT
+#define UNIFFI_FFIDEF_UNIFFI_MAILBEARER_SWIFT_CHECKSUM_METHOD_HANDLE_CHECK_VAULT
+uint16_t uniffi_mailbearer_swift_checksum_method_handle_check_vault(void
+    
+);
+#endif
 #ifndef UNIFFI_FFIDEF_UNIFFI_MAILBEARER_SWIFT_CHECKSUM_METHOD_HANDLE_CLOSE
 #define UNIFFI_FFIDEF_UNIFFI_MAILBEARER_SWIFT_CHECKSUM_METHOD_HANDLE_CLOSE
 uint16_t uniffi_mailbearer_swift_checksum_method_handle_close(void
@@ -710,6 +736,12 @@ uint16_t uniffi_mailbearer_swift_checksum_method_handle_finish_sign_in(void
     
 );
 #endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_MAILBEARER_SWIFT_CHECKSUM_METHOD_HANDLE_MOVE_VAULT
+#define UNIFFI_FFIDEF_UNIFFI_MAILBEARER_SWIFT_CHECKSUM_METHOD_HANDLE_MOVE_VAULT
+uint16_t uniffi_mailbearer_swift_checksum_method_handle_move_vault(void
+    
+);
+#endif
 #ifndef UNIFFI_FFIDEF_UNIFFI_MAILBEARER_SWIFT_CHECKSUM_METHOD_HANDLE_PANIC_FOR_TESTS
 #define UNIFFI_FFIDEF_UNIFFI_MAILBEARER_SWIFT_CHECKSUM_METHOD_HANDLE_PANIC_FOR_TESTS
 uint16_t uniffi_mailbearer_swift_checksum_method_handle_panic_for_tests(void
@@ -719,6 +751,12 @@ uint16_t uniffi_mailbearer_swift_checksum_method_handle_panic_for_tests(void
 #ifndef UNIFFI_FFIDEF_UNIFFI_MAILBEARER_SWIFT_CHECKSUM_METHOD_HANDLE_REMOVE_ACCOUNT
 #define UNIFFI_FFIDEF_UNIFFI_MAILBEARER_SWIFT_CHECKSUM_METHOD_HANDLE_REMOVE_ACCOUNT
 uint16_t uniffi_mailbearer_swift_checksum_method_handle_remove_account(void
+    
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_MAILBEARER_SWIFT_CHECKSUM_METHOD_HANDLE_ROTATE_VAULT
+#define UNIFFI_FFIDEF_UNIFFI_MAILBEARER_SWIFT_CHECKSUM_METHOD_HANDLE_ROTATE_VAULT
+uint16_t uniffi_mailbearer_swift_checksum_method_handle_rotate_vault(void
     
 );
 #endif
@@ -737,6 +775,12 @@ uint16_t uniffi_mailbearer_swift_checksum_method_handle_send_raw(void
 #ifndef UNIFFI_FFIDEF_UNIFFI_MAILBEARER_SWIFT_CHECKSUM_METHOD_HANDLE_TOKEN_STATUS
 #define UNIFFI_FFIDEF_UNIFFI_MAILBEARER_SWIFT_CHECKSUM_METHOD_HANDLE_TOKEN_STATUS
 uint16_t uniffi_mailbearer_swift_checksum_method_handle_token_status(void
+    
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_MAILBEARER_SWIFT_CHECKSUM_METHOD_HANDLE_VAULT_RECORDS
+#define UNIFFI_FFIDEF_UNIFFI_MAILBEARER_SWIFT_CHECKSUM_METHOD_HANDLE_VAULT_RECORDS
+uint16_t uniffi_mailbearer_swift_checksum_method_handle_vault_records(void
     
 );
 #endif

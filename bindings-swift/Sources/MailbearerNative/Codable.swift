@@ -22,7 +22,27 @@ extension VaultSettings: Decodable {
             self = .file(
                 path: try fields.value("path"),
                 passphrase: try fields.value("passphrase"))
-        default: throw decoder.unknownVariant(of: ["memory", "file"])
+        case "sqlite":
+            let fields = try Fields(decoder, ["type", "path", "passphrase"])
+            self = .sqlite(
+                path: try fields.value("path"),
+                passphrase: try fields.value("passphrase"))
+        case "postgres":
+            let fields = try Fields(decoder, ["type", "url", "password", "caPem", "passphrase"])
+            self = .postgres(
+                url: try fields.value("url"),
+                password: try fields.optional("password"),
+                caPem: try fields.optional("caPem"),
+                passphrase: try fields.value("passphrase"))
+        case "command":
+            let fields = try Fields(decoder, ["type", "command"])
+            self = .command(
+                command: try fields.value("command"))
+        case "environment":
+            let fields = try Fields(decoder, ["type", "variable"])
+            self = .environment(
+                variable: try fields.optional("variable"))
+        default: throw decoder.unknownVariant(of: ["memory", "file", "sqlite", "postgres", "command", "environment"])
         }
     }
 }
@@ -46,7 +66,19 @@ extension Passphrase: Decodable {
             let fields = try Fields(decoder, ["type", "path"])
             self = .keyFile(
                 path: try fields.value("path"))
-        default: throw decoder.unknownVariant(of: ["text", "environment", "fileDescriptor", "keyFile"])
+        case "credential":
+            let fields = try Fields(decoder, ["type", "name"])
+            self = .credential(
+                name: try fields.value("name"))
+        case "keyring":
+            let fields = try Fields(decoder, ["type", "name"])
+            self = .keyring(
+                name: try fields.value("name"))
+        case "command":
+            let fields = try Fields(decoder, ["type", "command"])
+            self = .command(
+                command: try fields.value("command"))
+        default: throw decoder.unknownVariant(of: ["text", "environment", "fileDescriptor", "keyFile", "credential", "keyring", "command"])
         }
     }
 }
@@ -918,6 +950,70 @@ extension Diagnosis: Codable {
         try wire.encode(self.retry, forKey: "retry")
         try wire.encode(self.confidence, forKey: "confidence")
         try wire.encode(self.because, forKey: "because")
+    }
+}
+
+extension VaultRecord: Codable {
+    public init(from decoder: any Decoder) throws {
+        let fields = try Fields(decoder, ["account", "kind", "sizeBytes", "writtenAtUnixMs"])
+        self.init(
+            account: try fields.value("account"),
+            kind: try fields.value("kind"),
+            sizeBytes: try fields.value("sizeBytes"),
+            writtenAtUnixMs: try fields.optional("writtenAtUnixMs"))
+    }
+
+    public func encode(to encoder: any Encoder) throws {
+        var wire = encoder.container(keyedBy: FieldName.self)
+        try wire.encode(self.account, forKey: "account")
+        try wire.encode(self.kind, forKey: "kind")
+        try wire.encode(self.sizeBytes, forKey: "sizeBytes")
+        try wire.encode(self.writtenAtUnixMs, forKey: "writtenAtUnixMs")
+    }
+}
+
+extension VaultRecordKind: Word {
+    public static let allCases: [VaultRecordKind] = [.settings, .credential, .tokens, .other]
+
+    public var word: String {
+        switch self {
+        case .settings: "settings"
+        case .credential: "credential"
+        case .tokens: "tokens"
+        case .other: "other"
+        }
+    }
+}
+
+extension VaultReport: Codable {
+    public init(from decoder: any Decoder) throws {
+        let fields = try Fields(decoder, ["vault", "soundRecords", "findings"])
+        self.init(
+            vault: try fields.value("vault"),
+            soundRecords: try fields.value("soundRecords"),
+            findings: try fields.value("findings"))
+    }
+
+    public func encode(to encoder: any Encoder) throws {
+        var wire = encoder.container(keyedBy: FieldName.self)
+        try wire.encode(self.vault, forKey: "vault")
+        try wire.encode(self.soundRecords, forKey: "soundRecords")
+        try wire.encode(self.findings, forKey: "findings")
+    }
+}
+
+extension VaultFinding: Codable {
+    public init(from decoder: any Decoder) throws {
+        let fields = try Fields(decoder, ["record", "problem"])
+        self.init(
+            record: try fields.optional("record"),
+            problem: try fields.value("problem"))
+    }
+
+    public func encode(to encoder: any Encoder) throws {
+        var wire = encoder.container(keyedBy: FieldName.self)
+        try wire.encode(self.record, forKey: "record")
+        try wire.encode(self.problem, forKey: "problem")
     }
 }
 

@@ -455,3 +455,33 @@ extension EvidenceItem {
             text: text)
     }
 }
+
+extension VaultRecord {
+    /// A record of a vault: what it belongs to and how large it is, never what it says.
+    public init(
+        _: Void = (),
+        account: String,
+        kind: VaultRecordKind,
+        sizeBytes: UInt64,
+        writtenAtUnixMs: Int64? = nil
+    ) {
+        self.init(
+            account: account,
+            kind: kind,
+            sizeBytes: sizeBytes,
+            writtenAtUnixMs: writtenAtUnixMs)
+    }
+}
+
+extension VaultFinding {
+    /// Something that was found wrong with a vault, as the problem it is or will be.
+    public init(
+        _: Void = (),
+        record: String? = nil,
+        problem: Problem
+    ) {
+        self.init(
+            record: record,
+            problem: problem)
+    }
+}

@@ -819,6 +819,8 @@ public protocol HandleProtocol: AnyObject, Sendable {
     
     func beginSignIn(account: String, flow: SignInFlow, cancellation: Cancellation) async throws  -> SignInPrompt
     
+    func checkVault(cancellation: Cancellation) async throws  -> VaultReport
+    
     func close(cancellation: Cancellation) async throws 
     
     func events()  -> EventReader
@@ -827,6 +829,8 @@ public protocol HandleProtocol: AnyObject, Sendable {
     
     func finishSignIn(prompt: SignInPrompt, cancellation: Cancellation) async throws  -> TokenStatus
     
+    func moveVault(to: VaultSettings, cancellation: Cancellation) async throws  -> [VaultRecord]
+    
     /**
      * Not a method of the handle: what becomes of a fault of ours, for the tests. Nothing happens but in debug builds.
      */
@@ -834,11 +838,15 @@ public protocol HandleProtocol: AnyObject, Sendable {
     
     func removeAccount(account: String, cancellation: Cancellation) async throws 
     
+    func rotateVault(passphrase: Passphrase, cancellation: Cancellation) async throws 
+    
     func send(message: Message, cancellation: Cancellation) async throws  -> Delivery
     
     func sendRaw(envelope: Envelope, mime: Bytes, cancellation: Cancellation) async throws  -> Delivery
     
     func tokenStatus(account: String, cancellation: Cancellation) async throws  -> TokenStatus
+    
+    func vaultRecords(cancellation: Cancellation) async throws  -> [VaultRecord]
     
 }
 /**
@@ -976,6 +984,22 @@ open func beginSignIn(account: String, flow: SignInFlow, cancellation: Cancellat
         )
 }
     
+open func checkVault(cancellation: Cancellation)async throws  -> VaultReport  {
+    return
+        try  await uniffiRustCallAsync(
+            rustFutureFunc: {
+                uniffi_mailbearer_swift_fn_method_handle_check_vault(
+                        self.uniffiCloneHandle(),FfiConverterTypeCancellation_lower(cancellation)
+                )
+            },
+            pollFunc: ffi_mailbearer_swift_rust_future_poll_rust_buffer,
+            completeFunc: ffi_mailbearer_swift_rust_future_complete_rust_buffer,
+            freeFunc: ffi_mailbearer_swift_rust_future_free_rust_buffer,
+            liftFunc: FfiConverterTypeVaultReport_lift,
+            errorHandler: FfiConverterTypeFailure_lift
+        )
+}
+    
 open func close(cancellation: Cancellation)async throws   {
     return
         try  await uniffiRustCallAsync(
@@ -1027,6 +1051,22 @@ open func finishSignIn(prompt: SignInPrompt, cancellation: Cancellation)async th
         )
 }
     
+open func moveVault(to: VaultSettings, cancellation: Cancellation)async throws  -> [VaultRecord]  {
+    return
+        try  await uniffiRustCallAsync(
+            rustFutureFunc: {
+                uniffi_mailbearer_swift_fn_method_handle_move_vault(
+                        self.uniffiCloneHandle(),FfiConverterTypeVaultSettings_lower(to),FfiConverterTypeCancellation_lower(cancellation)
+                )
+            },
+            pollFunc: ffi_mailbearer_swift_rust_future_poll_rust_buffer,
+            completeFunc: ffi_mailbearer_swift_rust_future_complete_rust_buffer,
+            freeFunc: ffi_mailbearer_swift_rust_future_free_rust_buffer,
+            liftFunc: FfiConverterSequenceTypeVaultRecord.lift,
+            errorHandler: FfiConverterTypeFailure_lift
+        )
+}
+    
     /**
      * Not a method of the handle: what becomes of a fault of ours, for the tests. Nothing happens but in debug builds.
      */
@@ -1052,6 +1092,22 @@ open func removeAccount(account: String, cancellation: Cancellation)async throws
             rustFutureFunc: {
                 uniffi_mailbearer_swift_fn_method_handle_remove_account(
                         self.uniffiCloneHandle(),FfiConverterString.lower(account),FfiConverterTypeCancellation_lower(cancellation)
+                )
+            },
+            pollFunc: ffi_mailbearer_swift_rust_future_poll_void,
+            completeFunc: ffi_mailbearer_swift_rust_future_complete_void,
+            freeFunc: ffi_mailbearer_swift_rust_future_free_void,
+            liftFunc: { $0 },
+            errorHandler: FfiConverterTypeFailure_lift
+        )
+}
+    
+open func rotateVault(passphrase: Passphrase, cancellation: Cancellation)async throws   {
+    return
+        try  await uniffiRustCallAsync(
+            rustFutureFunc: {
+                uniffi_mailbearer_swift_fn_method_handle_rotate_vault(
+                        self.uniffiCloneHandle(),FfiConverterTypePassphrase_lower(passphrase),FfiConverterTypeCancellation_lower(cancellation)
                 )
             },
             pollFunc: ffi_mailbearer_swift_rust_future_poll_void,
@@ -1106,6 +1162,22 @@ open func tokenStatus(account: String, cancellation: Cancellation)async throws  
             completeFunc: ffi_mailbearer_swift_rust_future_complete_rust_buffer,
             freeFunc: ffi_mailbearer_swift_rust_future_free_rust_buffer,
             liftFunc: FfiConverterTypeTokenStatus_lift,
+            errorHandler: FfiConverterTypeFailure_lift
+        )
+}
+    
+open func vaultRecords(cancellation: Cancellation)async throws  -> [VaultRecord]  {
+    return
+        try  await uniffiRustCallAsync(
+            rustFutureFunc: {
+                uniffi_mailbearer_swift_fn_method_handle_vault_records(
+                        self.uniffiCloneHandle(),FfiConverterTypeCancellation_lower(cancellation)
+                )
+            },
+            pollFunc: ffi_mailbearer_swift_rust_future_poll_rust_buffer,
+            completeFunc: ffi_mailbearer_swift_rust_future_complete_rust_buffer,
+            freeFunc: ffi_mailbearer_swift_rust_future_free_rust_buffer,
+            liftFunc: FfiConverterSequenceTypeVaultRecord.lift,
             errorHandler: FfiConverterTypeFailure_lift
         )
 }
@@ -1505,6 +1577,31 @@ fileprivate struct FfiConverterSequenceTypeDiagnosis: FfiConverterRustBuffer {
         return seq
     }
 }
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+fileprivate struct FfiConverterSequenceTypeVaultRecord: FfiConverterRustBuffer {
+    typealias SwiftType = [VaultRecord]
+
+    public static func write(_ value: [VaultRecord], into buf: inout [UInt8]) {
+        let len = Int32(value.count)
+        writeInt(&buf, len)
+        for item in value {
+            FfiConverterTypeVaultRecord.write(item, into: &buf)
+        }
+    }
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> [VaultRecord] {
+        let len: Int32 = try readInt(&buf)
+        var seq = [VaultRecord]()
+        seq.reserveCapacity(Int(len))
+        for _ in 0 ..< len {
+            seq.append(try FfiConverterTypeVaultRecord.read(from: &buf))
+        }
+        return seq
+    }
+}
 private let UNIFFI_RUST_FUTURE_POLL_READY: Int8 = 0
 private let UNIFFI_RUST_FUTURE_POLL_WAKE: Int8 = 1
 
@@ -1596,6 +1693,9 @@ private let initializationResult: InitializationResult = {
     if (uniffi_mailbearer_swift_checksum_method_handle_begin_sign_in() != 35538) {
         return InitializationResult.apiChecksumMismatch
     }
+    if (uniffi_mailbearer_swift_checksum_method_handle_check_vault() != 4917) {
+        return InitializationResult.apiChecksumMismatch
+    }
     if (uniffi_mailbearer_swift_checksum_method_handle_close() != 42735) {
         return InitializationResult.apiChecksumMismatch
     }
@@ -1608,10 +1708,16 @@ private let initializationResult: InitializationResult = {
     if (uniffi_mailbearer_swift_checksum_method_handle_finish_sign_in() != 60607) {
         return InitializationResult.apiChecksumMismatch
     }
+    if (uniffi_mailbearer_swift_checksum_method_handle_move_vault() != 47260) {
+        return InitializationResult.apiChecksumMismatch
+    }
     if (uniffi_mailbearer_swift_checksum_method_handle_panic_for_tests() != 55571) {
         return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_mailbearer_swift_checksum_method_handle_remove_account() != 38458) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_mailbearer_swift_checksum_method_handle_rotate_vault() != 49748) {
         return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_mailbearer_swift_checksum_method_handle_send() != 40312) {
@@ -1621,6 +1727,9 @@ private let initializationResult: InitializationResult = {
         return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_mailbearer_swift_checksum_method_handle_token_status() != 8992) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_mailbearer_swift_checksum_method_handle_vault_records() != 25263) {
         return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_mailbearer_swift_checksum_method_cancellation_request() != 42921) {

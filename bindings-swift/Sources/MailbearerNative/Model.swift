@@ -3534,6 +3534,243 @@ public func FfiConverterTypeTrail_lower(_ value: Trail) -> RustBuffer {
 
 
 /**
+ * Something that was found wrong with a vault, as the problem it is or will be.
+ */
+public struct VaultFinding: Equatable, Hashable {
+    /**
+     * The record that is concerned, such as `tokens/billing`; absent when the whole vault is.
+     */
+    public var record: String?
+    /**
+     * What is wrong, and how to mend it.
+     */
+    public var problem: Problem
+
+    // Default memberwise initializers are never public by default, so we
+    // declare one manually.
+    public init(
+        /**
+         * The record that is concerned, such as `tokens/billing`; absent when the whole vault is.
+         */record: String?, 
+        /**
+         * What is wrong, and how to mend it.
+         */problem: Problem) {
+        self.record = record
+        self.problem = problem
+    }
+
+    
+
+    
+}
+
+#if compiler(>=6)
+extension VaultFinding: Sendable {}
+#endif
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeVaultFinding: FfiConverterRustBuffer {
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> VaultFinding {
+        return
+            try VaultFinding(
+                record: FfiConverterOptionString.read(from: &buf), 
+                problem: FfiConverterTypeProblem.read(from: &buf)
+        )
+    }
+
+    public static func write(_ value: VaultFinding, into buf: inout [UInt8]) {
+        FfiConverterOptionString.write(value.record, into: &buf)
+        FfiConverterTypeProblem.write(value.problem, into: &buf)
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeVaultFinding_lift(_ buf: RustBuffer) throws -> VaultFinding {
+    return try FfiConverterTypeVaultFinding.lift(buf)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeVaultFinding_lower(_ value: VaultFinding) -> RustBuffer {
+    return FfiConverterTypeVaultFinding.lower(value)
+}
+
+
+/**
+ * A record of a vault: what it belongs to and how large it is, never what it says.
+ */
+public struct VaultRecord: Equatable, Hashable {
+    /**
+     * The account it belongs to.
+     */
+    public var account: String
+    /**
+     * What it is.
+     */
+    public var kind: VaultRecordKind
+    /**
+     * Its size in octets, before it is sealed.
+     */
+    public var sizeBytes: UInt64
+    /**
+     * When it was written last, in milliseconds since 1970-01-01T00:00:00Z; absent where nobody knows.
+     */
+    public var writtenAtUnixMs: Int64?
+
+    // Default memberwise initializers are never public by default, so we
+    // declare one manually.
+    public init(
+        /**
+         * The account it belongs to.
+         */account: String, 
+        /**
+         * What it is.
+         */kind: VaultRecordKind, 
+        /**
+         * Its size in octets, before it is sealed.
+         */sizeBytes: UInt64, 
+        /**
+         * When it was written last, in milliseconds since 1970-01-01T00:00:00Z; absent where nobody knows.
+         */writtenAtUnixMs: Int64?) {
+        self.account = account
+        self.kind = kind
+        self.sizeBytes = sizeBytes
+        self.writtenAtUnixMs = writtenAtUnixMs
+    }
+
+    
+
+    
+}
+
+#if compiler(>=6)
+extension VaultRecord: Sendable {}
+#endif
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeVaultRecord: FfiConverterRustBuffer {
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> VaultRecord {
+        return
+            try VaultRecord(
+                account: FfiConverterString.read(from: &buf), 
+                kind: FfiConverterTypeVaultRecordKind.read(from: &buf), 
+                sizeBytes: FfiConverterUInt64.read(from: &buf), 
+                writtenAtUnixMs: FfiConverterOptionInt64.read(from: &buf)
+        )
+    }
+
+    public static func write(_ value: VaultRecord, into buf: inout [UInt8]) {
+        FfiConverterString.write(value.account, into: &buf)
+        FfiConverterTypeVaultRecordKind.write(value.kind, into: &buf)
+        FfiConverterUInt64.write(value.sizeBytes, into: &buf)
+        FfiConverterOptionInt64.write(value.writtenAtUnixMs, into: &buf)
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeVaultRecord_lift(_ buf: RustBuffer) throws -> VaultRecord {
+    return try FfiConverterTypeVaultRecord.lift(buf)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeVaultRecord_lower(_ value: VaultRecord) -> RustBuffer {
+    return FfiConverterTypeVaultRecord.lower(value)
+}
+
+
+/**
+ * What became of a look at a whole vault.
+ */
+public struct VaultReport: Equatable, Hashable {
+    /**
+     * The vault's name for people.
+     */
+    public var vault: String
+    /**
+     * Records that were opened and are whole.
+     */
+    public var soundRecords: UInt64
+    /**
+     * What is wrong; empty when nothing is.
+     */
+    public var findings: [VaultFinding]
+
+    // Default memberwise initializers are never public by default, so we
+    // declare one manually.
+    public init(
+        /**
+         * The vault's name for people.
+         */vault: String, 
+        /**
+         * Records that were opened and are whole.
+         */soundRecords: UInt64, 
+        /**
+         * What is wrong; empty when nothing is.
+         */findings: [VaultFinding]) {
+        self.vault = vault
+        self.soundRecords = soundRecords
+        self.findings = findings
+    }
+
+    
+
+    
+}
+
+#if compiler(>=6)
+extension VaultReport: Sendable {}
+#endif
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeVaultReport: FfiConverterRustBuffer {
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> VaultReport {
+        return
+            try VaultReport(
+                vault: FfiConverterString.read(from: &buf), 
+                soundRecords: FfiConverterUInt64.read(from: &buf), 
+                findings: FfiConverterSequenceTypeVaultFinding.read(from: &buf)
+        )
+    }
+
+    public static func write(_ value: VaultReport, into buf: inout [UInt8]) {
+        FfiConverterString.write(value.vault, into: &buf)
+        FfiConverterUInt64.write(value.soundRecords, into: &buf)
+        FfiConverterSequenceTypeVaultFinding.write(value.findings, into: &buf)
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeVaultReport_lift(_ buf: RustBuffer) throws -> VaultReport {
+    return try FfiConverterTypeVaultReport.lift(buf)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeVaultReport_lower(_ value: VaultReport) -> RustBuffer {
+    return FfiConverterTypeVaultReport.lower(value)
+}
+
+
+/**
  * The Microsoft clouds, which share nothing: each has its own sign-in and mail hosts.
  */
 
@@ -4589,7 +4826,7 @@ public func FfiConverterTypeLogLevel_lower(_ value: LogLevel) -> RustBuffer {
 
 
 /**
- * Where the passphrase of an encrypted file comes from.
+ * Where the passphrase of a vault comes from, or another secret that opens it.
  */
 
 public enum Passphrase: Equatable, Hashable {
@@ -4626,6 +4863,31 @@ public enum Passphrase: Equatable, Hashable {
          * The file's path.
          */path: String
     )
+    /**
+     * From a credential that systemd hands to the service (`LoadCredential=`, `LoadCredentialEncrypted=`).
+     */
+    case credential(
+        /**
+         * The credential's name: a file in `$CREDENTIALS_DIRECTORY`.
+         */name: String
+    )
+    /**
+     * From the keyring of the person who is logged in (Secret Service, Apple's or Windows's own). A random key is made and
+     * kept there when a vault is created.
+     */
+    case keyring(
+        /**
+         * The entry's name, best one of its own for each vault, such as the vault's path.
+         */name: String
+    )
+    /**
+     * From what a program prints, such as a client of a cloud's secret store; one line end at the end does not count.
+     */
+    case command(
+        /**
+         * The program and its arguments. It is run without a shell and without input.
+         */command: [String]
+    )
 
 
 
@@ -4659,6 +4921,15 @@ public struct FfiConverterTypePassphrase: FfiConverterRustBuffer {
         case 4: return .keyFile(path: try FfiConverterString.read(from: &buf)
         )
         
+        case 5: return .credential(name: try FfiConverterString.read(from: &buf)
+        )
+        
+        case 6: return .keyring(name: try FfiConverterString.read(from: &buf)
+        )
+        
+        case 7: return .command(command: try FfiConverterSequenceString.read(from: &buf)
+        )
+        
         default: throw UniffiInternalError.unexpectedEnumCase
         }
     }
@@ -4685,6 +4956,21 @@ public struct FfiConverterTypePassphrase: FfiConverterRustBuffer {
         case let .keyFile(path):
             writeInt(&buf, Int32(4))
             FfiConverterString.write(path, into: &buf)
+            
+        
+        case let .credential(name):
+            writeInt(&buf, Int32(5))
+            FfiConverterString.write(name, into: &buf)
+            
+        
+        case let .keyring(name):
+            writeInt(&buf, Int32(6))
+            FfiConverterString.write(name, into: &buf)
+            
+        
+        case let .command(command):
+            writeInt(&buf, Int32(7))
+            FfiConverterSequenceString.write(command, into: &buf)
             
         }
     }
@@ -5325,6 +5611,101 @@ public func FfiConverterTypeTokenState_lower(_ value: TokenState) -> RustBuffer 
 
 
 /**
+ * What a record of a vault is.
+ */
+
+public enum VaultRecordKind: Equatable, Hashable {
+    
+    /**
+     * An account's settings.
+     */
+    case settings
+    /**
+     * What an application signs in with.
+     */
+    case credential
+    /**
+     * An account's tokens.
+     */
+    case tokens
+    /**
+     * Something else.
+     */
+    case other
+
+
+
+
+
+}
+
+#if compiler(>=6)
+extension VaultRecordKind: Sendable {}
+#endif
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeVaultRecordKind: FfiConverterRustBuffer {
+    typealias SwiftType = VaultRecordKind
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> VaultRecordKind {
+        let variant: Int32 = try readInt(&buf)
+        switch variant {
+        
+        case 1: return .settings
+        
+        case 2: return .credential
+        
+        case 3: return .tokens
+        
+        case 4: return .other
+        
+        default: throw UniffiInternalError.unexpectedEnumCase
+        }
+    }
+
+    public static func write(_ value: VaultRecordKind, into buf: inout [UInt8]) {
+        switch value {
+        
+        
+        case .settings:
+            writeInt(&buf, Int32(1))
+        
+        
+        case .credential:
+            writeInt(&buf, Int32(2))
+        
+        
+        case .tokens:
+            writeInt(&buf, Int32(3))
+        
+        
+        case .other:
+            writeInt(&buf, Int32(4))
+        
+        }
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeVaultRecordKind_lift(_ buf: RustBuffer) throws -> VaultRecordKind {
+    return try FfiConverterTypeVaultRecordKind.lift(buf)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeVaultRecordKind_lower(_ value: VaultRecordKind) -> RustBuffer {
+    return FfiConverterTypeVaultRecordKind.lower(value)
+}
+
+
+
+/**
  * Where accounts, secrets and tokens are kept.
  */
 
@@ -5344,6 +5725,56 @@ public enum VaultSettings: Equatable, Hashable {
         /**
          * Where the passphrase comes from.
          */passphrase: Passphrase
+    )
+    /**
+     * In a SQLite database that several processes of one machine may share; every record is sealed with a key made
+     * from a passphrase.
+     */
+    case sqlite(
+        /**
+         * The database's path. It is created, readable by its owner only, when it does not exist.
+         */path: String, 
+        /**
+         * Where the passphrase comes from.
+         */passphrase: Passphrase
+    )
+    /**
+     * In a PostgreSQL database that many machines may share; every record is sealed with a key made from a passphrase,
+     * and of all processes on all machines one renews a token.
+     */
+    case postgres(
+        /**
+         * `postgresql://user@host:5432/database`, as libpq takes it; `host=/var/run/postgresql` for a Unix socket. TLS is
+         * used, and the certificate checked, everywhere but on a loopback address or a Unix socket.
+         */url: SecretText, 
+        /**
+         * Where the password comes from. Default: from the URL, or none.
+         */password: Passphrase?, 
+        /**
+         * Certificates (PEM) to trust beside the system's.
+         */caPem: String?, 
+        /**
+         * Where the passphrase comes from. It is the same on every machine.
+         */passphrase: Passphrase
+    )
+    /**
+     * With a program, such as a script around `pass` or a cloud's secret store, which is run with `get`, `set`, `remove`
+     * or `list` and a record's name. It protects the records; Mailbearer hands them over as they are.
+     */
+    case command(
+        /**
+         * The program and its first arguments. It is run without a shell.
+         */command: [String]
+    )
+    /**
+     * In environment variables: accounts that an application signs in, read once. Tokens are kept in memory; no account
+     * can be added or removed.
+     */
+    case environment(
+        /**
+         * The variable with the accounts, a JSON list of `NewAccount`. In a `grant`, `clientSecretVariable` and
+         * `privateKeyPemVariable` name the variables of the secrets. Default `MAILBEARER_ACCOUNTS`.
+         */variable: String?
     )
 
 
@@ -5371,6 +5802,18 @@ public struct FfiConverterTypeVaultSettings: FfiConverterRustBuffer {
         case 2: return .file(path: try FfiConverterString.read(from: &buf), passphrase: try FfiConverterTypePassphrase.read(from: &buf)
         )
         
+        case 3: return .sqlite(path: try FfiConverterString.read(from: &buf), passphrase: try FfiConverterTypePassphrase.read(from: &buf)
+        )
+        
+        case 4: return .postgres(url: try FfiConverterTypeSecretText.read(from: &buf), password: try FfiConverterOptionTypePassphrase.read(from: &buf), caPem: try FfiConverterOptionString.read(from: &buf), passphrase: try FfiConverterTypePassphrase.read(from: &buf)
+        )
+        
+        case 5: return .command(command: try FfiConverterSequenceString.read(from: &buf)
+        )
+        
+        case 6: return .environment(variable: try FfiConverterOptionString.read(from: &buf)
+        )
+        
         default: throw UniffiInternalError.unexpectedEnumCase
         }
     }
@@ -5387,6 +5830,30 @@ public struct FfiConverterTypeVaultSettings: FfiConverterRustBuffer {
             writeInt(&buf, Int32(2))
             FfiConverterString.write(path, into: &buf)
             FfiConverterTypePassphrase.write(passphrase, into: &buf)
+            
+        
+        case let .sqlite(path,passphrase):
+            writeInt(&buf, Int32(3))
+            FfiConverterString.write(path, into: &buf)
+            FfiConverterTypePassphrase.write(passphrase, into: &buf)
+            
+        
+        case let .postgres(url,password,caPem,passphrase):
+            writeInt(&buf, Int32(4))
+            FfiConverterTypeSecretText.write(url, into: &buf)
+            FfiConverterOptionTypePassphrase.write(password, into: &buf)
+            FfiConverterOptionString.write(caPem, into: &buf)
+            FfiConverterTypePassphrase.write(passphrase, into: &buf)
+            
+        
+        case let .command(command):
+            writeInt(&buf, Int32(5))
+            FfiConverterSequenceString.write(command, into: &buf)
+            
+        
+        case let .environment(variable):
+            writeInt(&buf, Int32(6))
+            FfiConverterOptionString.write(variable, into: &buf)
             
         }
     }
@@ -5708,6 +6175,30 @@ fileprivate struct FfiConverterOptionTypeTokenUse: FfiConverterRustBuffer {
 #if swift(>=5.8)
 @_documentation(visibility: private)
 #endif
+fileprivate struct FfiConverterOptionTypePassphrase: FfiConverterRustBuffer {
+    typealias SwiftType = Passphrase?
+
+    public static func write(_ value: SwiftType, into buf: inout [UInt8]) {
+        guard let value = value else {
+            writeInt(&buf, Int8(0))
+            return
+        }
+        writeInt(&buf, Int8(1))
+        FfiConverterTypePassphrase.write(value, into: &buf)
+    }
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> SwiftType {
+        switch try readInt(&buf) as Int8 {
+        case 0: return nil
+        case 1: return try FfiConverterTypePassphrase.read(from: &buf)
+        default: throw UniffiInternalError.unexpectedOptionalTag
+        }
+    }
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
 fileprivate struct FfiConverterOptionTypePriority: FfiConverterRustBuffer {
     typealias SwiftType = Priority?
 
@@ -5947,6 +6438,31 @@ fileprivate struct FfiConverterSequenceTypeStep: FfiConverterRustBuffer {
         seq.reserveCapacity(Int(len))
         for _ in 0 ..< len {
             seq.append(try FfiConverterTypeStep.read(from: &buf))
+        }
+        return seq
+    }
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+fileprivate struct FfiConverterSequenceTypeVaultFinding: FfiConverterRustBuffer {
+    typealias SwiftType = [VaultFinding]
+
+    public static func write(_ value: [VaultFinding], into buf: inout [UInt8]) {
+        let len = Int32(value.count)
+        writeInt(&buf, len)
+        for item in value {
+            FfiConverterTypeVaultFinding.write(item, into: &buf)
+        }
+    }
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> [VaultFinding] {
+        let len: Int32 = try readInt(&buf)
+        var seq = [VaultFinding]()
+        seq.reserveCapacity(Int(len))
+        for _ in 0 ..< len {
+            seq.append(try FfiConverterTypeVaultFinding.read(from: &buf))
         }
         return seq
     }
