@@ -1,4 +1,4 @@
-//! Fernet (https://github.com/fernet/spec): how email-oauth2-proxy seals tokens with the mail client's password.
+//! Fernet (<https://github.com/fernet/spec>): how email-oauth2-proxy seals tokens with the mail client's password.
 
 use aes::Aes128;
 use base64::Engine as _;
