@@ -88,7 +88,28 @@ pub(crate) struct Roads {
     clock: Arc<dyn Clock>,
     tokens: Arc<dyn TokenSource>,
     manners: MannersOfHosts,
-    open: Mutex<HashMap<String, Arc<SmtpTransport>>>,
+    open: Mutex<OpenRoads>,
+}
+
+/// The open roads by account, and the process they were opened in.
+#[derive(Debug, Default)]
+struct OpenRoads {
+    process: u32,
+    roads: HashMap<String, Arc<SmtpTransport>>,
+}
+
+impl OpenRoads {
+    /// The roads of this process. A child made by `fork` has its parent's: their connections are the parent's, and whoever
+    /// carried mails over them did not come along. They are left where they lie, because closing them would speak to a
+    /// runtime that is not there.
+    fn here(&mut self) -> &mut HashMap<String, Arc<SmtpTransport>> {
+        let process = std::process::id();
+        if self.process != process {
+            std::mem::forget(std::mem::take(&mut self.roads));
+            self.process = process;
+        }
+        &mut self.roads
+    }
 }
 
 impl Roads {
@@ -109,6 +130,7 @@ impl Roads {
     /// The road along a route: the one that is open, unless the account's settings have changed since.
     pub(crate) fn along(&self, route: SmtpRoute) -> Arc<dyn Transport> {
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        let open = open.here();
         if let Some(road) = open.get(&route.account)
             && *road.route() == route
         {
@@ -125,14 +147,14 @@ impl Roads {
     /// Ends the connections of an account once they have nothing to do.
     pub(crate) fn forget(&self, account: &str) {
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        open.remove(account);
+        open.here().remove(account);
     }
 
     /// Ends all connections once they have nothing to do, and waits until they have ended.
     pub(crate) async fn close(&self) {
         let open = {
             let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-            std::mem::take(&mut *open)
+            std::mem::take(open.here())
         };
         for road in open.values() {
             road.begin_to_close();
