@@ -411,6 +411,7 @@ impl Mailbearer {
             ehlo_name: self.engine.ehlo_name.clone(),
             extra_roots_pem: account.endpoints.ca_pem.as_deref().map(Arc::from),
             timeouts: self.engine.timeouts,
+            rest: REST,
         })
     }
 
@@ -464,6 +465,10 @@ fn check_target(settings: &VaultSettings) -> Result<()> {
         _ => Ok(()),
     }
 }
+
+/// Not at all: a mailbox may have three connections over all its programs, and one that rests would keep another program
+/// from sending. Mails that come while a connection is at work share it.
+const REST: Duration = Duration::ZERO;
 
 fn outgoing(mail: &BuiltMail) -> OutgoingMail {
     OutgoingMail {

@@ -11,6 +11,7 @@ use async_trait::async_trait;
 use std::collections::HashMap;
 use std::fmt::Debug;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use smtp::{MannersOfHosts, SmtpTransport};
 
@@ -46,6 +47,8 @@ pub(crate) struct SmtpRoute {
     pub(crate) extra_roots_pem: Option<Arc<str>>,
     /// How long each wait may take.
     pub(crate) timeouts: Timeouts,
+    /// How long a connection without anything to do is kept for the next mail.
+    pub(crate) rest: Duration,
 }
 
 /// What one attempt came to.

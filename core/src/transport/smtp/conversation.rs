@@ -137,7 +137,7 @@ impl Conversation {
         if self.queue.is_closing() || !self.has_room() {
             return false;
         }
-        let end = self.resting_since.saturating_add(REST_LIMIT);
+        let end = self.resting_since.saturating_add(self.queue.route.rest);
         let left = end.saturating_sub(self.now());
         tokio::select! {
             biased;
@@ -494,9 +494,6 @@ fn abandoned() -> Error {
 
 /// What goes out in one write at most, but for the commands of one mail: four TLS records.
 const FLIGHT_BYTES: usize = 64 * 1024;
-/// A connection that nobody has used for this long is closed: Exchange Online counts it against the three that a mailbox
-/// may have, and closes it itself after some minutes.
-const REST_LIMIT: Duration = Duration::from_secs(20);
 /// After this long without use, a connection may be dead without anybody having noticed.
 const TRUST_LIMIT: Duration = Duration::from_secs(5);
 /// Before its token ends by this much, a connection begins no mail any more, in milliseconds.

@@ -114,9 +114,9 @@ impl Transport for SmtpTransport {
             return self.outcome(&mail.recipients, size_bytes, Verdict::NotTried, error);
         }
         let recipients = mail.recipients.clone();
-        let outcome = self.queue.add(with_last_line_end(mail)).await;
-        let gone = |_| self.outcome(&recipients, size_bytes, Verdict::Undecided, queue::gone());
-        outcome.unwrap_or_else(gone)
+        let ticket = self.queue.add(with_last_line_end(mail));
+        let gone = || self.outcome(&recipients, size_bytes, Verdict::Undecided, queue::gone());
+        ticket.outcome().await.unwrap_or_else(gone)
     }
 }
 

@@ -30,6 +30,8 @@ pub(super) struct Queue {
     state: Mutex<State>,
     /// Told once for each mail that comes.
     news: Notify,
+    /// Told whenever somebody does not wait any more.
+    left: Notify,
     is_closing: watch::Sender<bool>,
     connections: watch::Sender<usize>,
 }
@@ -100,13 +102,14 @@ impl Queue {
                 most: MAX_CONNECTIONS,
             }),
             news: Notify::new(),
+            left: Notify::new(),
             is_closing: watch::Sender::new(false),
             connections: watch::Sender::new(0),
         }
     }
 
     /// Puts a mail at the end, and gives what will become of it.
-    pub(super) fn add(self: &Arc<Self>, mail: OutgoingMail) -> oneshot::Receiver<Outcome> {
+    pub(super) fn add(self: &Arc<Self>, mail: OutgoingMail) -> Ticket {
         let (outcome, receiver) = oneshot::channel();
         let mut state = self.state();
         state.waiting.push_back(Job {
@@ -120,7 +123,10 @@ impl Queue {
         }
         drop(state);
         self.news.notify_one();
-        receiver
+        Ticket {
+            queue: self.clone(),
+            outcome: Some(receiver),
+        }
     }
 
     /// Puts a mail back at the front.
@@ -144,6 +150,24 @@ impl Queue {
         let mut state = self.state();
         if !state.waiting.is_empty() && state.opening == 0 {
             self.open_another(&mut state);
+        }
+    }
+
+    /// Waits until nobody waits any more for any of the mails here.
+    async fn deserted(&self) {
+        loop {
+            let left = self.left.notified();
+            tokio::pin!(left);
+            // Registered before the look, so that nobody leaves unseen in between.
+            left.as_mut().enable();
+            let is_deserted = {
+                let state = self.state();
+                !state.waiting.is_empty() && state.waiting.iter().all(Job::is_abandoned)
+            };
+            if is_deserted {
+                return;
+            }
+            left.await;
         }
     }
 
@@ -256,6 +280,27 @@ impl Queue {
     }
 }
 
+/// What becomes of a mail, for whoever waits. Dropped before, it takes the mail out as far as that is possible.
+#[derive(Debug)]
+pub(super) struct Ticket {
+    queue: Arc<Queue>,
+    outcome: Option<oneshot::Receiver<Outcome>>,
+}
+
+impl Ticket {
+    /// Waits for the outcome; `None` when the connection that carried the mail ended by a fault of ours.
+    pub(super) async fn outcome(mut self) -> Option<Outcome> {
+        self.outcome.as_mut()?.await.ok()
+    }
+}
+
+impl Drop for Ticket {
+    fn drop(&mut self) {
+        self.outcome = None;
+        self.queue.left.notify_waiters();
+    }
+}
+
 /// One connection, counted from before it is opened until after it has ended, however it ends.
 struct Presence {
     queue: Arc<Queue>,
@@ -270,7 +315,12 @@ impl Presence {
             ..Trail::default()
         };
         let mut journal = Journal::new(trail, queue.clock.clone());
-        match queue.open(&mut journal).await {
+        let opened = tokio::select! {
+            biased;
+            opened = queue.open(&mut journal) => opened,
+            () = queue.deserted() => return queue.state().waiting.retain(|job| !job.is_abandoned()),
+        };
+        match opened {
             Ok(session) => {
                 self.is_ready();
                 Conversation::new(session, queue, journal.trail).run().await;

@@ -212,6 +212,7 @@ impl World {
             ehlo_name: None,
             extra_roots_pem: None,
             timeouts: Timeouts::default(),
+            rest: Duration::from_secs(20),
         };
         let manners = MannersOfHosts::default();
         SmtpTransport::new(
