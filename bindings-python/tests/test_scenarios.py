@@ -212,10 +212,12 @@ class Stage:
         return VaultReport, await settled(self._mailbearer.check_vault())
 
     async def _rotateVault(self, passphrase: Any) -> Any:
-        return None, await settled(self._mailbearer.rotate_vault(_wire.decode(Passphrase, passphrase)))
+        kind: Any = Passphrase
+        return None, await settled(self._mailbearer.rotate_vault(_wire.decode(kind, passphrase)))
 
     async def _moveVault(self, to: Any) -> Any:
-        return VaultRecord, await settled(self._mailbearer.move_vault(_wire.decode(VaultSettings, to)))
+        kind: Any = VaultSettings
+        return VaultRecord, await settled(self._mailbearer.move_vault(_wire.decode(kind, to)))
 
     async def _panic(self, _: Any) -> Any:
         call = _mailbearer._panic()  # type: ignore[attr-defined]
