@@ -60,7 +60,7 @@ public final class Sandbox: Sendable {
     /// Starts a sandbox of its own, on free ports. With a seed, its ids and secrets are repeatable.
     /// Kinds of errors: `unavailable` (this program may not listen on 127.0.0.1).
     public static func start(randomSeed: UInt64? = nil) async throws -> Sandbox {
-        _ = cleanUpAtExit
+        _ = (cleanUpAtExit, brokenPipesAreErrors)
         do {
             return try await Sandbox(try await SandboxServer.start(randomSeed: randomSeed))
         } catch SandboxFailure.NotStarted(let text) {

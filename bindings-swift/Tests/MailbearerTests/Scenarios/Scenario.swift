@@ -8,6 +8,8 @@ struct Scenario: Decodable, Sendable, CustomTestStringConvertible {
         let method: String
         let path: String
         let body: JSON?
+        /// Members of the answer to keep, by the name of the placeholder that gets each.
+        let keep: [String: String]?
     }
 
     /// What must come of it.
@@ -23,6 +25,7 @@ struct Scenario: Decodable, Sendable, CustomTestStringConvertible {
     let title: String
     let signedIn: Bool?
     let files: [String: Data]?
+    let environment: [String: String]?
     let given: [Call]?
     let actions: [JSON]
     let expect: Expectation
@@ -49,7 +52,7 @@ struct Scenario: Decodable, Sendable, CustomTestStringConvertible {
     }()
 
     private enum CodingKeys: String, CodingKey {
-        case title, signedIn, files, given
+        case title, signedIn, files, environment, given
         case actions = "do"
         case expect, inbox
     }

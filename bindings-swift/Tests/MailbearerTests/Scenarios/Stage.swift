@@ -17,6 +17,9 @@ final class Stage {
     private let folder: URL
     private var mailbearer: Mailbearer
     private var prompt: SignInPrompt?
+    /// What stands for each placeholder.
+    private var texts: [String: String]
+    private let environment: [String]
 
     init(_ scenario: Scenario) async throws {
         folder = FileManager.default.temporaryDirectory.appending(path: "mailbearer-\(UUID().uuidString)")
@@ -28,7 +31,13 @@ final class Stage {
                 throw Failed(description: "\(path) cannot be written")
             }
         }
-        sandbox = try await Sandbox.start(randomSeed: 7)
+        let sandbox = try await Sandbox.start(randomSeed: 7)
+        self.sandbox = sandbox
+        texts = ["FOLDER": folder.path(), "IDENTITY_URL": sandbox.facts.identityUrl]
+        environment = (scenario.environment ?? [:]).keys.sorted()
+        for (name, value) in scenario.environment ?? [:] {
+            setenv(name, value.replacingOccurrences(of: "$IDENTITY_URL", with: sandbox.facts.identityUrl), 1)
+        }
         first = try await Mailbearer.open(Config(timeouts: Self.timeouts))
         mailbearer = first
         for (name, account) in [("service", sandbox.billing), ("person", sandbox.alice)] {
@@ -62,6 +71,7 @@ final class Stage {
         try? await mailbearer.close()
         try? await first.close()
         await sandbox.stop()
+        for name in environment { unsetenv(name) }
         try? FileManager.default.removeItem(at: folder)
     }
 
@@ -76,10 +86,7 @@ final class Stage {
     }
 
     private func act(_ action: JSON) async throws -> JSON {
-        let filled = action.mapTexts { [folder, prompt] text in
-            text.replacingOccurrences(of: "$FOLDER", with: folder.path())
-                .replacingOccurrences(of: "$USER_CODE", with: prompt?.userCode ?? "")
-        }
+        let filled = filledIn(action)
         switch filled {
         case .text(let name): return try await act(name, .null)
         case .object(let fields):
@@ -88,6 +95,13 @@ final class Stage {
         default: break
         }
         throw Failed(description: "no action: \(action)")
+    }
+
+    private func filledIn(_ value: JSON) -> JSON {
+        let longestFirst = texts.sorted { $0.key.count > $1.key.count }
+        return value.mapTexts { text in
+            longestFirst.reduce(text) { $0.replacingOccurrences(of: "$\($1.key)", with: $1.value) }
+        }
     }
 
     private func act(_ name: String, _ argument: JSON) async throws -> JSON {
@@ -107,10 +121,17 @@ final class Stage {
             try await mailbearer.removeAccount(try argument.decoded())
             return .null
         case "beginSignIn":
-            prompt = try await mailbearer.beginSignIn(try argument.decoded())
+            let named = argument["account"]
+            let account: String = try (named == .null ? argument : named).decoded()
+            let flow: SignInFlow = argument["flow"] == .null ? .deviceCode : try argument["flow"].decoded()
+            let prompt = try await mailbearer.beginSignIn(account, flow: flow)
+            texts["USER_CODE"] = prompt.userCode
+            texts["SIGN_IN_URL"] = prompt.verificationUrl
+            self.prompt = prompt
             return try JSON(prompt)
         case "finishSignIn":
-            guard let prompt else { throw Failed(description: "no sign-in has begun") }
+            guard var prompt else { throw Failed(description: "no sign-in has begun") }
+            if argument != .null { prompt.redirectedTo = try argument.decoded() }
             return try JSON(try await mailbearer.finishSignIn(prompt))
         case "accessToken":
             let token = try await mailbearer.accessToken(try argument.decoded())
@@ -122,6 +143,20 @@ final class Stage {
             let envelope: Envelope = try argument["envelope"].decoded()
             return try JSON(try await mailbearer.sendRaw(envelope, mime: Data(mime.utf8)))
         case "explain": return try JSON(mailbearer.explain(try argument.decoded()).first)
+        case "vaultRecords": return try JSON(try await mailbearer.vaultRecords())
+        case "checkVault": return try JSON(try await mailbearer.checkVault())
+        case "rotateVault":
+            try await mailbearer.rotateVault(try argument.decoded())
+            return .null
+        case "moveVault": return try JSON(try await mailbearer.moveVault(try argument.decoded()))
+        case "write":
+            let file = folder.appending(path: try argument["file"].decoded(as: String.self))
+            let octets = Data(try argument["text"].decoded(as: String.self).utf8)
+            let attributes = [FileAttributeKey.posixPermissions: 0o600]
+            guard FileManager.default.createFile(atPath: file.path(), contents: octets, attributes: attributes) else {
+                throw Failed(description: "\(file) cannot be written")
+            }
+            return .null
         case "panic":
             try await panic()
             return .null
@@ -158,7 +193,10 @@ final class Stage {
     }
 
     private func control(_ call: Scenario.Call) async throws {
-        try await sandbox.call(call.method, call.path, call.body ?? .null)
+        let answer = try await sandbox.call(call.method, call.path, filledIn(call.body ?? .null))
+        guard let kept = call.keep else { return }
+        let members = try JSONDecoder().decode(JSON.self, from: answer)
+        for (name, member) in kept { texts[name] = try members[member].decoded() }
     }
 
     // MARK: What came of it
