@@ -120,14 +120,20 @@ impl Conversation {
         let deadline = self.waiting_since.saturating_add(limit);
         let left = deadline.saturating_sub(self.now());
         let has_room = self.has_room();
+        let underway = &self.underway;
+        let is_deserted = || underway.iter().all(|mail| mail.job.is_abandoned());
         let reply = tokio::select! {
             biased;
             reply = self.session.connection.reply(command.name(), left) => reply,
+            () = self.queue.left_when(is_deserted) => Err(abandoned()),
             () = self.queue.news(), if has_room => return,
         };
         match reply {
             Ok(reply) => self.pipeline.answer(reply),
-            Err(error) => self.pipeline.lost(&error),
+            Err(error) => {
+                self.connection().give_up();
+                self.pipeline.lost(&error);
+            }
         }
         self.waiting_since = self.now();
     }

@@ -155,16 +155,21 @@ impl Queue {
 
     /// Waits until nobody waits any more for any of the mails here.
     async fn deserted(&self) {
+        self.left_when(|| {
+            let state = self.state();
+            !state.waiting.is_empty() && state.waiting.iter().all(Job::is_abandoned)
+        })
+        .await;
+    }
+
+    /// Waits until something holds that changes when somebody does not wait any more.
+    pub(super) async fn left_when(&self, holds: impl Fn() -> bool + Send + Sync) {
         loop {
             let left = self.left.notified();
             tokio::pin!(left);
             // Registered before the look, so that nobody leaves unseen in between.
             left.as_mut().enable();
-            let is_deserted = {
-                let state = self.state();
-                !state.waiting.is_empty() && state.waiting.iter().all(Job::is_abandoned)
-            };
-            if is_deserted {
+            if holds() {
                 return;
             }
             left.await;
