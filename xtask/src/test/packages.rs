@@ -71,11 +71,16 @@ fn source(shell: &Shell, packages: &Path) -> Result {
     let (python, folder) = (python(), place("source")?);
     let source = one(packages, "mailbearer-", &format!("{VERSION}.tar.gz"))?;
     let target = root().join("target");
+    // pip starts maturin by its name.
+    let tools = python.parent().map(Path::to_owned);
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let path = std::env::join_paths(tools.into_iter().chain(std::env::split_paths(&path)))?;
     cmd!(
         shell,
         "{python} -m pip wheel --quiet --disable-pip-version-check --no-build-isolation --no-deps --no-index --wheel-dir {folder} --config-settings build-args=--profile=dev {source}"
     )
     .env("CARGO_TARGET_DIR", target)
+    .env("PATH", path)
     .quiet()
     .run()?;
     runs(shell, &one(&folder, "mailbearer-", ".whl")?).map(drop)
