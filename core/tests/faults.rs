@@ -228,3 +228,38 @@ async fn a_token_that_another_client_saw_refused_is_replaced_once() {
     assert_ne!(&later[0], first.secret.expose());
     assert_eq!(later[0], later[1]);
 }
+
+#[tokio::test]
+async fn closing_waits_for_no_delivery_that_was_given_up() {
+    for (delay_ms, hidden) in [0, 20, 50, 200]
+        .into_iter()
+        .flat_map(|delay_ms| HIDDEN.map(|hidden| (delay_ms, hidden)))
+    {
+        let limits = SubmissionLimits {
+            hidden_extensions: hidden,
+            ..SubmissionLimits::default()
+        };
+        let options = Options {
+            limits,
+            ..support::options()
+        };
+        let world = World::start_on(options, Config::default(), Parts::default()).await;
+        let fault = Fault {
+            at: Phase::DataEnd,
+            effect: Effect::Stall,
+            times: Times::Always,
+        };
+        world.sandbox.faults().inject(fault).unwrap();
+        let send = || {
+            let mailbearer = world.mailbearer.clone();
+            tokio::spawn(async move { mailbearer.send(mail(SERVICE, &RECIPIENTS)).await })
+        };
+        let sends = [send(), send(), send()];
+        tokio::time::sleep(Duration::from_millis(delay_ms)).await;
+        for send in &sends {
+            send.abort();
+        }
+        let closed = tokio::time::timeout(Duration::from_secs(10), world.mailbearer.close()).await;
+        assert!(closed.is_ok(), "after {delay_ms} ms without {hidden:?}");
+    }
+}

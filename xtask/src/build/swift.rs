@@ -55,8 +55,26 @@ pub(crate) fn pkg_config(library: &Path) -> Result<PathBuf> {
     // The folder holds no shared library: programs then need nothing beside themselves.
     let lib = root().join("target/swift/lib");
     describe(&lib, Path::new("lib"))?;
-    fs::copy(library, lib.join(LIBRARY))?;
+    let copy = lib.join(LIBRARY);
+    if fs::read(&copy).ok() != Some(fs::read(library)?) {
+        fs::copy(library, copy)?;
+        unlink_programs()?;
+    }
     Ok(lib.join("pkgconfig"))
+}
+
+/// Swift's package manager does not see that a library has changed: without this, its programs would keep the old one.
+fn unlink_programs() -> Result {
+    let Ok(entries) = fs::read_dir(root().join("target/swift/build/debug")) else {
+        return Ok(());
+    };
+    for entry in entries {
+        let entry = entry?;
+        if entry.file_type()?.is_file() {
+            fs::remove_file(entry.path())?;
+        }
+    }
+    Ok(())
 }
 
 /// Tells pkg-config, in the folder `lib` of a package, where in the package the library lies.
