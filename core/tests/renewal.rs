@@ -4,45 +4,16 @@
 #![expect(clippy::unwrap_used, reason = "tests may stop where they stand")]
 
 mod support;
+#[path = "support/workers.rs"]
+mod workers;
 
-use async_trait::async_trait;
-use mailbearer::host::{Clock, SystemClock};
 use mailbearer::model::{Passphrase, VaultSettings};
 use mailbearer::{Config, Mailbearer, Parts};
-use mailbearer_sandbox::Sandbox;
-use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::Path;
-use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 use support::{PERSON, SERVICE, World, person, service};
-
-/// Reads the hour from elsewhere, and waits in real time.
-#[derive(Debug)]
-struct SteppedClock {
-    now_unix_ms: AtomicI64,
-    real: SystemClock,
-}
-
-#[async_trait]
-impl Clock for SteppedClock {
-    fn now_unix_ms(&self) -> i64 {
-        self.now_unix_ms.load(Ordering::SeqCst)
-    }
-
-    fn elapsed(&self) -> Duration {
-        self.real.elapsed()
-    }
-
-    async fn sleep(&self, duration: Duration) {
-        self.real.sleep(duration).await;
-    }
-}
-
-const NOON: i64 = 1_795_780_800_000;
-/// Longer than any token of the sandbox lives.
-const STEP_MS: i64 = 3 * 3600 * 1000;
+use workers::{NOON, STEP_MS, SteppedClock, Worker, expire, issued, orders, work};
 
 async fn open(path: &Path, clock: Arc<SteppedClock>) -> Mailbearer {
     let config = Config {
@@ -61,114 +32,31 @@ async fn open(path: &Path, clock: Arc<SteppedClock>) -> Mailbearer {
     Mailbearer::open_with(config, parts).await.unwrap()
 }
 
-fn clock() -> Arc<SteppedClock> {
-    Arc::new(SteppedClock {
-        now_unix_ms: AtomicI64::new(NOON),
-        real: SystemClock::default(),
-    })
+fn start(path: &Path, account: &str) -> Worker {
+    let lines = [&*path.to_string_lossy(), account];
+    Worker::start("works_for_another_process", &lines, |command| command)
 }
-
-/// Another process with a handle of its own.
-struct Worker {
-    process: Child,
-    orders: ChildStdin,
-    answers: std::io::Lines<BufReader<ChildStdout>>,
-}
-
-impl Worker {
-    fn start(path: &Path, account: &str) -> Self {
-        let mut process = Command::new(std::env::current_exe().unwrap())
-            .args([
-                "--ignored",
-                "--exact",
-                "works_for_another_process",
-                "--nocapture",
-            ])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut orders = process.stdin.take().unwrap();
-        writeln!(orders, "{}\n{account}", path.display()).unwrap();
-        let answers = BufReader::new(process.stdout.take().unwrap()).lines();
-        Self {
-            process,
-            orders,
-            answers,
-        }
-    }
-
-    /// Tells it the hour; it then gets a token.
-    fn order(&mut self, hour: i64) {
-        writeln!(self.orders, "{hour}").unwrap();
-    }
-
-    /// The token's fingerprint, or what went wrong; `None` when the process is gone.
-    fn answer(&mut self) -> Option<String> {
-        let lines = self.answers.by_ref().map_while(Result::ok);
-        lines
-            .filter_map(|line| Some(line.split_once(TOLD)?.1.to_owned()))
-            .next()
-    }
-}
-
-impl Drop for Worker {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
-}
-
-const TOLD: &str = "worker> ";
 
 /// Not a test: what a [`Worker`] does.
 #[tokio::test]
 #[ignore = "started by the other tests of this file"]
 async fn works_for_another_process() {
-    let mut orders = std::io::stdin().lines().map_while(Result::ok);
+    let mut orders = orders();
     let (Some(path), Some(account)) = (orders.next(), orders.next()) else {
         return;
     };
-    let clock = clock();
+    let clock = SteppedClock::at(NOON);
     let mailbearer = open(Path::new(&path), clock.clone()).await;
-    for hour in orders {
-        clock
-            .now_unix_ms
-            .store(hour.parse().unwrap(), Ordering::SeqCst);
-        let answer = match mailbearer.revealed_access_token(&account).await {
-            // The end of a token's signature tells tokens apart, and is no secret.
-            Ok(token) => token.token.chars().rev().take(12).collect(),
-            Err(error) => format!("{error:?}"),
-        };
-        writeln!(std::io::stdout().lock(), "\n{TOLD}{answer}").unwrap();
-    }
-}
-
-/// Tokens the sandbox has issued: every one is in its ledger of secrets.
-fn issued(sandbox: &Sandbox) -> usize {
-    let secrets = sandbox.secrets();
-    secrets
-        .iter()
-        .filter(|secret| secret.starts_with("eyJ"))
-        .count()
-}
-
-fn expire(sandbox: &Sandbox, workers: &mut [Worker], hour: i64) {
-    sandbox
-        .clock()
-        .advance(Duration::from_millis(STEP_MS.unsigned_abs()));
-    workers.iter_mut().for_each(|worker| worker.order(hour));
+    work(mailbearer, clock, &account, orders).await;
 }
 
 async fn check_one_request_for_each_expiry(processes: usize, expiries: usize) {
     let world = World::start().await;
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("vault.mbv");
-    let handle = open(&path, clock()).await;
+    let handle = open(&path, SteppedClock::at(NOON)).await;
     handle.add_account(service(&world.sandbox)).await.unwrap();
-    let mut workers: Vec<_> = (0..processes)
-        .map(|_| Worker::start(&path, SERVICE))
-        .collect();
+    let mut workers: Vec<_> = (0..processes).map(|_| start(&path, SERVICE)).collect();
     for expiry in 1..=expiries {
         expire(
             &world.sandbox,
@@ -204,7 +92,7 @@ async fn a_process_that_is_killed_while_it_renews_loses_no_refresh_token() {
     let world = World::start().await;
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("vault.mbv");
-    let handle = open(&path, clock()).await;
+    let handle = open(&path, SteppedClock::at(NOON)).await;
     handle.add_account(person(&world.sandbox)).await.unwrap();
     let prompt = handle
         .begin_sign_in(PERSON, mailbearer::SignInFlow::DeviceCode)
@@ -219,7 +107,7 @@ async fn a_process_that_is_killed_while_it_renews_loses_no_refresh_token() {
     handle.finish_sign_in(&prompt).await.unwrap();
     let mut seed: u64 = 20_261_125;
     for round in 1..=16 {
-        let mut workers = vec![Worker::start(&path, PERSON), Worker::start(&path, PERSON)];
+        let mut workers = vec![start(&path, PERSON), start(&path, PERSON)];
         let hour = NOON + round * STEP_MS;
         expire(&world.sandbox, &mut workers, hour);
         // Opening takes the first tenths of a second, the renewal the next hundredths.
