@@ -2,7 +2,7 @@
 
 /// <reference lib="esnext.disposable" />
 
-import type { Account, Config, Delivery, Diagnosis, Envelope, Evidence, NewAccount, Passphrase, RevealedAccessToken, SignInFlow, SignInPrompt, TokenStatus, VaultRecord, VaultReport, VaultSettings } from './types';
+import type { Account, Config, Delivery, Diagnosis, Envelope, Evidence, Examination, Examine, NewAccount, Passphrase, RevealedAccessToken, SignInFlow, SignInPrompt, TokenStatus, VaultRecord, VaultReport, VaultSettings } from './types';
 import type { AnyBytes, CallOptions, EventIterator, MessageInput } from './input';
 
 /**
@@ -75,6 +75,13 @@ export class Mailbearer {
    * {@link Mailbearer.send}.
    */
   sendRaw(envelope: Envelope, mime: AnyBytes, options?: CallOptions): Promise<Delivery>;
+
+  /**
+   * Examines an account stage by stage, from its settings to the mailbox, as a mail would go, and sends nothing. What is
+   * wrong is a finding with cause and fix, not an error; after a broken stage, those that need it are not run. Takes
+   * a few seconds at most for each stage. Kinds of errors: `misuse` (no such account), `storage`.
+   */
+  examine(order: Examine, options?: CallOptions): Promise<Examination>;
 
   /**
    * What is in the vault: every record by account with its size and date, never what it says. Asks no mail server.

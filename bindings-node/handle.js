@@ -54,6 +54,10 @@ class Mailbearer {
     return await call(this.#handle, 'sendRaw', [envelope, await prepareBytes(mime, options)], options);
   }
 
+  async examine(order, options) {
+    return await call(this.#handle, 'examine', [order], options);
+  }
+
   async vaultRecords(options) {
     return await call(this.#handle, 'vaultRecords', [], options);
   }

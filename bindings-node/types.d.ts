@@ -788,6 +788,74 @@ export interface Diagnosis {
   because: Array<string>;
 }
 
+/** What to examine. */
+export interface Examine {
+  /** The account. */
+  account?: string;
+  /** Addresses to send as, beside the account's own mailbox: aliases and shared mailboxes. */
+  senders?: Array<string>;
+}
+
+/** What became of an examination. */
+export interface Examination {
+  /** The account. */
+  account: string;
+  /** The worst of all findings: `sound`, `warning` or `broken`. */
+  health: Health;
+  /** Every stage in its order. After a broken one, those that need it were not run. */
+  findings: Array<Finding>;
+}
+
+/** How it is with something that was examined. */
+export type Health =
+  /** Nothing was looked at: an earlier stage is broken, or this account has no such stage. */
+  | 'notRun'
+  /** Nothing is wrong. */
+  | 'sound'
+  /** It works today. */
+  | 'warning'
+  /** No mail gets past this. */
+  | 'broken';
+
+/** What was found at one stage. */
+export interface Finding {
+  /** The stage. */
+  stage: Stage;
+  /** How it is there. */
+  health: Health;
+  /** What was seen, or why nothing was looked at. */
+  text: string;
+  /** What is wrong, each with cause and fix; empty when nothing is. */
+  problems: Array<Problem>;
+  /** How long it took, in microseconds. */
+  durationUs: number;
+}
+
+/** A stage on the way of a mail. */
+export type Stage =
+  /** The account's settings. */
+  | 'settings'
+  /** What the account signs in with, and when that ends. */
+  | 'credentials'
+  /** The identity provider answers, and its clock agrees with this machine's. */
+  | 'identityProvider'
+  /** The mail server's name has an address. */
+  | 'nameLookup'
+  /** The mail server takes connections on the port. */
+  | 'connection'
+  /** What answers there is a mail server. */
+  | 'greeting'
+  /** TLS with a certificate that this machine trusts for the name. */
+  | 'tls'
+  /** What the mail server offers. */
+  | 'capabilities'
+  /** An access token for this mail server. */
+  | 'token'
+  /** The mail server takes the token for this mailbox. */
+  | 'authentication'
+  /** The mail server takes the mailbox, and each other address, as a sender. */
+  | 'sender';
+
 /** A record of a vault: what it belongs to and how large it is, never what it says. */
 export interface VaultRecord {
   /** The account it belongs to. */

@@ -15,7 +15,7 @@ mod sandbox;
 
 use cancellation::{Cancel, Promised};
 use data::Data;
-use mailbearer::model::{Passphrase, RevealedAccessToken};
+use mailbearer::model::{Examination, Examine, Passphrase, RevealedAccessToken};
 use mailbearer::{
     Account, Bytes, Config, Delivery, Diagnosis, Envelope, Event, Events, Evidence, Mailbearer,
     Message, NewAccount, SignInFlow, SignInPrompt, TokenStatus, VaultRecord, VaultReport,
@@ -159,6 +159,17 @@ impl Handle {
     ) -> Promised<'env, Vec<VaultRecord>> {
         let core = self.0.clone();
         cancel.start(env, async move { core.vault_records().await })
+    }
+
+    #[napi]
+    pub fn examine<'env>(
+        &self,
+        env: &'env Env,
+        order: Data<Examine>,
+        cancel: Cancel,
+    ) -> Promised<'env, Examination> {
+        let core = self.0.clone();
+        cancel.start(env, async move { core.examine(order.0).await })
     }
 
     #[napi]

@@ -13,7 +13,7 @@ mod _mailbearer {
     use crate::data::Data;
     use crate::error::raise;
     use crate::{logging, sandbox};
-    use mailbearer::model::{LogLevel, Passphrase, VaultSettings};
+    use mailbearer::model::{Examine, LogLevel, Passphrase, VaultSettings};
     use mailbearer::{
         Config, Diagnosis, Envelope, Events, Evidence, Mailbearer, Message, NewAccount, Result,
         SignInFlow, SignInPrompt,
@@ -134,6 +134,10 @@ mod _mailbearer {
 
         fn vault_records(&self) -> Call {
             self.call(|handle| async move { handle.vault_records().await })
+        }
+
+        fn examine(&self, order: Data<Examine>) -> Call {
+            self.call(|handle| async move { handle.examine(order.0).await })
         }
 
         fn check_vault(&self) -> Call {

@@ -23,6 +23,8 @@ from mailbearer.types import (
     Envelope,
     Event,
     Evidence,
+    Examination,
+    Examine,
     Message,
     NewAccount,
     Passphrase,
@@ -204,6 +206,9 @@ class Stage:
     async def _explain(self, evidence: Any) -> Any:
         found = self._mailbearer.explain(_wire.decode(Evidence, evidence))
         return Diagnosis, found[0] if found else None
+
+    async def _examine(self, order: Any) -> Any:
+        return Examination, await settled(self._mailbearer.examine(_wire.decode(Examine, order)))
 
     async def _vaultRecords(self, _: Any) -> Any:
         return VaultRecord, await settled(self._mailbearer.vault_records())

@@ -5,7 +5,7 @@ mod cancellation;
 mod log;
 
 use cancellation::{Cancellation, Failure};
-use mailbearer::model::{Passphrase, RevealedAccessToken};
+use mailbearer::model::{Examination, Examine, Passphrase, RevealedAccessToken};
 use mailbearer::{
     Account, Bytes, Config, Delivery, Diagnosis, Envelope, Event, Events, Evidence, Mailbearer,
     Message, NewAccount, SignInFlow, SignInPrompt, TokenStatus, VaultRecord, VaultReport,
@@ -104,6 +104,14 @@ impl Handle {
 
     async fn vault_records(&self, cancellation: Arc<Cancellation>) -> Result<Vec<VaultRecord>> {
         cancellation.run(self.0.vault_records()).await
+    }
+
+    async fn examine(
+        &self,
+        order: Examine,
+        cancellation: Arc<Cancellation>,
+    ) -> Result<Examination> {
+        cancellation.run(self.0.examine(order)).await
     }
 
     async fn check_vault(&self, cancellation: Arc<Cancellation>) -> Result<VaultReport> {

@@ -3,7 +3,7 @@
 use crate::exit::exit_codes_help;
 use crate::vault::VaultArgs;
 use crate::{
-    account, completions, demo, explain, login, man, sandbox, send, status, token, upkeep,
+    account, completions, demo, doctor, explain, login, man, sandbox, send, status, token, upkeep,
 };
 use clap::{Parser, Subcommand};
 
@@ -45,6 +45,7 @@ pub(crate) enum Command {
     Send(Box<send::Args>),
     Token(token::Args),
     Status(status::Args),
+    Doctor(doctor::Args),
     Vault(upkeep::Args),
     Explain(explain::Args),
     Completions(completions::Args),
@@ -66,6 +67,7 @@ impl Command {
             Self::Send(_) => "send",
             Self::Token(_) => "token",
             Self::Status(_) => "status",
+            Self::Doctor(_) => "doctor",
             Self::Vault(_) => "vault",
             Self::Explain(_) => "explain",
             Self::Completions(_) => "completions",
@@ -137,6 +139,7 @@ mod tests {
         ("send_raw", &["send", "--eml"]),
         // They end with the run; what happened in it is shown on request.
         ("events", &["send", "--verbose"]),
+        ("examine", &["doctor"]),
         ("vault_records", &["vault", "list"]),
         ("check_vault", &["vault", "check"]),
         ("rotate_vault", &["vault", "rotate"]),

@@ -40,7 +40,7 @@ pub(crate) const EXIT_CODES: &[(Exit, &str)] = &[
     ),
     (
         Exit::Ending,
-        "`status --warn-days`: something that an account signs in with ends within these days, or a person must sign in",
+        "`status --warn-days`: something that an account signs in with ends within these days, or a person must sign in; `doctor`: warnings only",
     ),
     (
         Exit::Rejected,

@@ -9,6 +9,7 @@ mod exit;
 mod account;
 mod completions;
 mod demo;
+mod doctor;
 mod explain;
 mod login;
 mod man;
@@ -101,6 +102,7 @@ async fn perform(cli: Cli, output: &Output) -> Result<Exit> {
         Command::Send(args) => send::run(*args, vault, output).await,
         Command::Token(args) => token::run(args, vault, output).await,
         Command::Status(args) => status::run(args, vault, output).await,
+        Command::Doctor(args) => doctor::run(args, vault, output).await,
         Command::Vault(args) => upkeep::run(args, vault, output).await,
         Command::Explain(args) => explain::run(args, output).await,
         Command::Completions(args) => Ok(completions::run(&args, output)),

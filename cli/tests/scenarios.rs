@@ -43,6 +43,7 @@ enum Action {
     Send(Value),
     SendRaw { envelope: Envelope, mime: String },
     Explain(Value),
+    Examine(Value),
     VaultRecords,
     CheckVault,
     RotateVault(Map<String, Value>),
@@ -222,6 +223,15 @@ impl Stage {
             Action::Explain(evidence) => {
                 let explained = self.answer(&["explain", "--evidence", "-"], &evidence.to_string());
                 explained.map(|document| document["diagnoses"][0].clone())
+            }
+            Action::Examine(order) => {
+                let mut words = vec!["doctor", text(&order["account"])];
+                let senders = order["senders"].as_array().cloned().unwrap_or_default();
+                for sender in &senders {
+                    words.extend(["--sender", text(sender)]);
+                }
+                let run = self.world.run_with(&mut self.command(&words), "");
+                examination(&run)
             }
             Action::VaultRecords => self.part(&["vault", "list"], "/records"),
             Action::CheckVault => self.part(&["vault", "check"], "/report"),
@@ -428,6 +438,23 @@ fn answer(run: &Run) -> Result<Value, Value> {
     };
     assert_eq!(run.code, exit_code(text(&problem["kind"])), "{run:?}");
     Err(problem.clone())
+}
+
+/// What is wrong with an account is what was asked for, and decides the exit code as an error would.
+fn examination(run: &Run) -> Result<Value, Value> {
+    let document: Value = serde_json::from_str(&run.stdout).unwrap();
+    let Some(examination) = document.pointer("/examinations/0") else {
+        return Err(document["error"].clone());
+    };
+    let findings = examination["findings"].as_array().unwrap();
+    let broken = findings.iter().find(|one| one["health"] == "broken");
+    let expected = match (text(&examination["health"]), broken) {
+        (_, Some(finding)) => exit_code(text(&finding["problems"][0]["kind"])),
+        ("warning", None) => 4,
+        _ => 0,
+    };
+    assert_eq!(run.code, expected, "{run:?}");
+    Ok(examination.clone())
 }
 
 fn exit_code(kind: &str) -> i32 {

@@ -1,9 +1,9 @@
 //! Prints the JSON Schema of everything that crosses a language border, for `cargo xtask codegen`.
 
 use mailbearer::model::{
-    Account, Config, Delivery, Diagnosis, Envelope, Event, Evidence, LogRecord, Message,
-    NewAccount, Problem, RevealedAccessToken, SignInFlow, SignInPrompt, TokenStatus, VaultRecord,
-    VaultReport,
+    Account, Config, Delivery, Diagnosis, Envelope, Event, Evidence, Examination, Examine,
+    LogRecord, Message, NewAccount, Problem, RevealedAccessToken, SignInFlow, SignInPrompt,
+    TokenStatus, VaultRecord, VaultReport,
 };
 use schemars::SchemaGenerator;
 use schemars::generate::SchemaSettings;
@@ -24,6 +24,8 @@ fn main() {
     generator.subschema_for::<Evidence>();
     generator.subschema_for::<Diagnosis>();
     generator.subschema_for::<Problem>();
+    generator.subschema_for::<Examine>();
+    generator.subschema_for::<Examination>();
     generator.subschema_for::<VaultRecord>();
     generator.subschema_for::<VaultReport>();
     generator.subschema_for::<LogRecord>();

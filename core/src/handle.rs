@@ -3,6 +3,7 @@
 use crate::account::{self, Accounts};
 use crate::audit::{Events, Recorder};
 use crate::diagnosis;
+use crate::doctor::Doctor;
 use crate::error::{Error, Result};
 use crate::host::{
     Clock, Environment, HttpClient, Network, Random, SystemClock, SystemEnvironment, SystemHttp,
@@ -11,9 +12,9 @@ use crate::host::{
 use crate::import::Import;
 use crate::message::{self, BuiltMail, Stamp};
 use crate::model::{
-    Account, Bytes, Config, Content, Delivery, Diagnosis, Envelope, Event, Evidence, Message,
-    NewAccount, Passphrase, ProblemKind, RevealedAccessToken, SignInFlow, SignInPrompt, Timeouts,
-    TokenStatus, VaultRecord, VaultReport, VaultSettings, Verdict,
+    Account, Bytes, Config, Content, Delivery, Diagnosis, Envelope, Event, Evidence, Examination,
+    Examine, Message, NewAccount, Passphrase, ProblemKind, RevealedAccessToken, SignInFlow,
+    SignInPrompt, Timeouts, TokenStatus, VaultRecord, VaultReport, VaultSettings, Verdict,
 };
 use crate::secret::SecretText;
 use crate::token::{
@@ -300,6 +301,24 @@ impl Mailbearer {
         sent.await.map_err(|error| error.during("send_raw"))
     }
 
+    /// Examines an account stage by stage, from its settings to the mailbox, as a mail would go, and sends nothing. What is
+    /// wrong is a finding with cause and fix, not an error; after a broken stage, those that need it are not run. Takes
+    /// a few seconds at most for each stage. Errors: `Misuse` (no such account), `Storage`.
+    pub async fn examine(&self, order: Examine) -> Result<Examination> {
+        self.open_for("examine")?;
+        let account = self.engine.accounts.find(&order.account).await;
+        let account = account.map_err(|error| error.during("examine"))?;
+        let doctor = Doctor {
+            accounts: &self.engine.accounts,
+            tokens: &self.engine.tokens,
+            http: &*self.engine.parts.http,
+            network: &*self.engine.parts.network,
+            clock: &self.engine.parts.clock,
+        };
+        let route = self.route(&account);
+        Ok(doctor.examine(&account, &order, route).await)
+    }
+
     /// What is in the vault: every record by account with its size and date, never what it says. Asks no mail server.
     /// Errors: `Config`, `Unavailable`, `Storage`, `Misuse`.
     pub async fn vault_records(&self) -> Result<Vec<VaultRecord>> {
@@ -403,7 +422,11 @@ impl Mailbearer {
     }
 
     fn road(&self, account: &Account) -> Arc<dyn Transport> {
-        self.engine.roads.along(SmtpRoute {
+        self.engine.roads.along(self.route(account))
+    }
+
+    fn route(&self, account: &Account) -> SmtpRoute {
+        SmtpRoute {
             account: account.name.clone(),
             host: account.endpoints.smtp_host.clone(),
             port: account.endpoints.smtp_port,
@@ -412,7 +435,7 @@ impl Mailbearer {
             extra_roots_pem: account.endpoints.ca_pem.as_deref().map(Arc::from),
             timeouts: self.engine.timeouts,
             rest: REST,
-        })
+        }
     }
 
     fn report(&self, id: &str, account: &Account, delivery: &Result<Delivery>) {

@@ -41,6 +41,7 @@ pub mod secret;
 mod account;
 mod audit;
 mod diagnosis;
+mod doctor;
 mod handle;
 mod message;
 mod provider;

@@ -14,6 +14,8 @@ from .types import (
     Diagnosis,
     Envelope,
     Evidence,
+    Examination,
+    Examine,
     Message,
     NewAccount,
     Passphrase,
@@ -94,6 +96,13 @@ class Mailbearer(Extras):
         `send`."""
         call = self._native.send_raw(_wire.encode(Envelope, envelope, "envelope"), _wire.encode(bytes, mime, "mime"))
         return _wire.decode(Delivery, call.wait())
+
+    def examine(self, order: Examine) -> Examination:
+        """Examines an account stage by stage, from its settings to the mailbox, as a mail would go, and sends nothing. What is
+        wrong is a finding with cause and fix, not an error; after a broken stage, those that need it are not run. Takes
+        a few seconds at most for each stage. Errors: `MisuseError` (no such account), `StorageError`."""
+        call = self._native.examine(_wire.encode(Examine, order, "order"))
+        return _wire.decode(Examination, call.wait())
 
     def vault_records(self) -> Sequence[VaultRecord]:
         """What is in the vault: every record by account with its size and date, never what it says. Asks no mail server.
@@ -207,6 +216,13 @@ class AsyncMailbearer(AsyncExtras):
         `send`."""
         call = self._native.send_raw(_wire.encode(Envelope, envelope, "envelope"), _wire.encode(bytes, mime, "mime"))
         return _wire.decode(Delivery, await call.start())
+
+    async def examine(self, order: Examine) -> Examination:
+        """Examines an account stage by stage, from its settings to the mailbox, as a mail would go, and sends nothing. What is
+        wrong is a finding with cause and fix, not an error; after a broken stage, those that need it are not run. Takes
+        a few seconds at most for each stage. Errors: `MisuseError` (no such account), `StorageError`."""
+        call = self._native.examine(_wire.encode(Examine, order, "order"))
+        return _wire.decode(Examination, await call.start())
 
     async def vault_records(self) -> Sequence[VaultRecord]:
         """What is in the vault: every record by account with its size and date, never what it says. Asks no mail server.

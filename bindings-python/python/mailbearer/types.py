@@ -214,6 +214,59 @@ class EvidenceKind(str, enum.Enum):
     """Anything else."""
 
 
+class Health(str, enum.Enum):
+    """How it is with something that was examined."""
+
+    NOT_RUN = "notRun"
+    """Nothing was looked at: an earlier stage is broken, or this account has no such stage."""
+
+    SOUND = "sound"
+    """Nothing is wrong."""
+
+    WARNING = "warning"
+    """It works today."""
+
+    BROKEN = "broken"
+    """No mail gets past this."""
+
+
+class Stage(str, enum.Enum):
+    """A stage on the way of a mail."""
+
+    SETTINGS = "settings"
+    """The account's settings."""
+
+    CREDENTIALS = "credentials"
+    """What the account signs in with, and when that ends."""
+
+    IDENTITY_PROVIDER = "identityProvider"
+    """The identity provider answers, and its clock agrees with this machine's."""
+
+    NAME_LOOKUP = "nameLookup"
+    """The mail server's name has an address."""
+
+    CONNECTION = "connection"
+    """The mail server takes connections on the port."""
+
+    GREETING = "greeting"
+    """What answers there is a mail server."""
+
+    TLS = "tls"
+    """TLS with a certificate that this machine trusts for the name."""
+
+    CAPABILITIES = "capabilities"
+    """What the mail server offers."""
+
+    TOKEN = "token"
+    """An access token for this mail server."""
+
+    AUTHENTICATION = "authentication"
+    """The mail server takes the token for this mailbox."""
+
+    SENDER = "sender"
+    """The mail server takes the mailbox, and each other address, as a sender."""
+
+
 class VaultRecordKind(str, enum.Enum):
     """What a record of a vault is."""
 
@@ -1223,6 +1276,51 @@ class Diagnosis(Record):
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class Examine(Record):
+    """What to examine."""
+
+    account: str = ""
+    """The account."""
+
+    senders: Sequence[str] = ()
+    """Addresses to send as, beside the account's own mailbox: aliases and shared mailboxes."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class Examination(Record):
+    """What became of an examination."""
+
+    account: str
+    """The account."""
+
+    health: Health
+    """The worst of all findings: `sound`, `warning` or `broken`."""
+
+    findings: Sequence[Finding]
+    """Every stage in its order. After a broken one, those that need it were not run."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class Finding(Record):
+    """What was found at one stage."""
+
+    stage: Stage
+    """The stage."""
+
+    health: Health
+    """How it is there."""
+
+    text: str
+    """What was seen, or why nothing was looked at."""
+
+    problems: Sequence[Problem]
+    """What is wrong, each with cause and fix; empty when nothing is."""
+
+    duration_us: int
+    """How long it took, in microseconds."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class VaultRecord(Record):
     """A record of a vault: what it belongs to and how large it is, never what it says."""
 
@@ -1362,6 +1460,11 @@ __all__ = [
     "EvidenceItem",
     "EvidenceKind",
     "Diagnosis",
+    "Examine",
+    "Examination",
+    "Health",
+    "Finding",
+    "Stage",
     "VaultRecord",
     "VaultRecordKind",
     "VaultReport",

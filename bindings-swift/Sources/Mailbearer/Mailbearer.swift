@@ -83,6 +83,13 @@ public final class Mailbearer: Sendable {
         try await cancellable { try await self.handle.sendRaw(envelope: envelope, mime: mime, cancellation: $0) }
     }
 
+    /// Examines an account stage by stage, from its settings to the mailbox, as a mail would go, and sends nothing. What is
+    /// wrong is a finding with cause and fix, not an error; after a broken stage, those that need it are not run. Takes
+    /// a few seconds at most for each stage. Kinds of errors: `misuse` (no such account), `storage`.
+    public func examine(_ order: Examine) async throws -> Examination {
+        try await cancellable { try await self.handle.examine(order: order, cancellation: $0) }
+    }
+
     /// What is in the vault: every record by account with its size and date, never what it says. Asks no mail server.
     /// Kinds of errors: `config`, `unavailable`, `storage`, `misuse`.
     public func vaultRecords() async throws -> [VaultRecord] {

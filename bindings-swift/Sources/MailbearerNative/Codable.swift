@@ -953,6 +953,92 @@ extension Diagnosis: Codable {
     }
 }
 
+extension Examine: Codable {
+    public init(from decoder: any Decoder) throws {
+        let fields = try Fields(decoder, ["account", "senders"])
+        self.init(
+            account: try fields.value("account", or: ""),
+            senders: try fields.value("senders", or: []))
+    }
+
+    public func encode(to encoder: any Encoder) throws {
+        var wire = encoder.container(keyedBy: FieldName.self)
+        try wire.encode(self.account, forKey: "account")
+        try wire.encode(self.senders, forKey: "senders")
+    }
+}
+
+extension Examination: Codable {
+    public init(from decoder: any Decoder) throws {
+        let fields = try Fields(decoder, ["account", "health", "findings"])
+        self.init(
+            account: try fields.value("account"),
+            health: try fields.value("health"),
+            findings: try fields.value("findings"))
+    }
+
+    public func encode(to encoder: any Encoder) throws {
+        var wire = encoder.container(keyedBy: FieldName.self)
+        try wire.encode(self.account, forKey: "account")
+        try wire.encode(self.health, forKey: "health")
+        try wire.encode(self.findings, forKey: "findings")
+    }
+}
+
+extension Health: Word {
+    public static let allCases: [Health] = [.notRun, .sound, .warning, .broken]
+
+    public var word: String {
+        switch self {
+        case .notRun: "notRun"
+        case .sound: "sound"
+        case .warning: "warning"
+        case .broken: "broken"
+        }
+    }
+}
+
+extension Finding: Codable {
+    public init(from decoder: any Decoder) throws {
+        let fields = try Fields(decoder, ["stage", "health", "text", "problems", "durationUs"])
+        self.init(
+            stage: try fields.value("stage"),
+            health: try fields.value("health"),
+            text: try fields.value("text"),
+            problems: try fields.value("problems"),
+            durationUs: try fields.value("durationUs"))
+    }
+
+    public func encode(to encoder: any Encoder) throws {
+        var wire = encoder.container(keyedBy: FieldName.self)
+        try wire.encode(self.stage, forKey: "stage")
+        try wire.encode(self.health, forKey: "health")
+        try wire.encode(self.text, forKey: "text")
+        try wire.encode(self.problems, forKey: "problems")
+        try wire.encode(self.durationUs, forKey: "durationUs")
+    }
+}
+
+extension Stage: Word {
+    public static let allCases: [Stage] = [.settings, .credentials, .identityProvider, .nameLookup, .connection, .greeting, .tls, .capabilities, .token, .authentication, .sender]
+
+    public var word: String {
+        switch self {
+        case .settings: "settings"
+        case .credentials: "credentials"
+        case .identityProvider: "identityProvider"
+        case .nameLookup: "nameLookup"
+        case .connection: "connection"
+        case .greeting: "greeting"
+        case .tls: "tls"
+        case .capabilities: "capabilities"
+        case .token: "token"
+        case .authentication: "authentication"
+        case .sender: "sender"
+        }
+    }
+}
+
 extension VaultRecord: Codable {
     public init(from decoder: any Decoder) throws {
         let fields = try Fields(decoder, ["account", "kind", "sizeBytes", "writtenAtUnixMs"])

@@ -456,6 +456,19 @@ extension EvidenceItem {
     }
 }
 
+extension Examine {
+    /// What to examine.
+    public init(
+        _: Void = (),
+        account: String = "",
+        senders: [String] = []
+    ) {
+        self.init(
+            account: account,
+            senders: senders)
+    }
+}
+
 extension VaultRecord {
     /// A record of a vault: what it belongs to and how large it is, never what it says.
     public init(

@@ -8,6 +8,7 @@ mod config;
 mod delivery;
 mod diagnosis;
 mod event;
+mod examination;
 mod log;
 mod message;
 mod problem;
@@ -26,6 +27,7 @@ pub use delivery::{
 };
 pub use diagnosis::{Diagnosis, Evidence, EvidenceItem, EvidenceKind};
 pub use event::{Credential, Event};
+pub use examination::{Examination, Examine, Finding, Health, Stage};
 pub use log::{LogLevel, LogRecord};
 pub use message::{
     Address, Attachment, Content, Envelope, Header, ListUnsubscribe, Message, Priority,

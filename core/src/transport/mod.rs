@@ -13,6 +13,7 @@ use std::fmt::Debug;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+pub(crate) use smtp::{Examined, examine};
 use smtp::{MannersOfHosts, SmtpTransport};
 
 /// A finished mail and who it is from and to.

@@ -143,6 +143,7 @@ final class Stage {
             let envelope: Envelope = try argument["envelope"].decoded()
             return try JSON(try await mailbearer.sendRaw(envelope, mime: Data(mime.utf8)))
         case "explain": return try JSON(mailbearer.explain(try argument.decoded()).first)
+        case "examine": return try JSON(try await mailbearer.examine(try argument.decoded()))
         case "vaultRecords": return try JSON(try await mailbearer.vaultRecords())
         case "checkVault": return try JSON(try await mailbearer.checkVault())
         case "rotateVault":

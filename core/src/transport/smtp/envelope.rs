@@ -82,7 +82,7 @@ impl<'a> Envelope<'a> {
 /// More permissive than RFC 5321 section 4.1.2 where real mailboxes are (dots next to each other, single-label
 /// domains), and never so about what separates: line ends, control characters and angle brackets nowhere, spaces and
 /// the other specials only within a quoted local part.
-fn is_safe_address(address: &str) -> bool {
+pub(super) fn is_safe_address(address: &str) -> bool {
     let Some((local_part, domain)) = address.rsplit_once('@') else {
         return false;
     };
@@ -155,7 +155,7 @@ fn no_recipients() -> Error {
     )
 }
 
-fn bad_address(address: &str) -> Error {
+pub(super) fn bad_address(address: &str) -> Error {
     Error::new(
         ProblemKind::Rejected,
         "address-invalid",

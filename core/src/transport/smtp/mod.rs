@@ -11,6 +11,7 @@ mod connection;
 mod conversation;
 mod dot_stuffing;
 mod envelope;
+mod examination;
 mod extensions;
 mod journal;
 mod manners;
@@ -38,6 +39,7 @@ use crate::host::{Clock, Network};
 use crate::model::{Trail, Verdict};
 use crate::token::TokenSource;
 use async_trait::async_trait;
+pub(crate) use examination::{Examined, examine};
 pub(crate) use manners::MannersOfHosts;
 use std::sync::Arc;
 
