@@ -2,7 +2,7 @@
 
 /// <reference lib="esnext.disposable" />
 
-import type { Account, Config, Delivery, Diagnosis, Envelope, Evidence, Examination, Examine, NewAccount, Passphrase, RevealedAccessToken, SignInFlow, SignInPrompt, TokenStatus, VaultRecord, VaultReport, VaultSettings } from './types';
+import type { Account, Config, Delivery, Diagnosis, Envelope, Evidence, Examination, Examine, NewAccount, Passphrase, RevealedAccessToken, SignInFlow, SignInPrompt, TestDelivery, TestMail, TokenStatus, VaultRecord, VaultReport, VaultSettings } from './types';
 import type { AnyBytes, CallOptions, EventIterator, MessageInput } from './input';
 
 /**
@@ -82,6 +82,12 @@ export class Mailbearer {
    * a few seconds at most for each stage. Kinds of errors: `misuse` (no such account), `storage`.
    */
   examine(order: Examine, options?: CallOptions): Promise<Examination>;
+
+  /**
+   * Sends a short mail with a mark of its own, and says what to look at next. Succeeds and fails as
+   * {@link Mailbearer.send} does.
+   */
+  sendTest(order: TestMail, options?: CallOptions): Promise<TestDelivery>;
 
   /**
    * What is in the vault: every record by account with its size and date, never what it says. Asks no mail server.

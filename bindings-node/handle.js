@@ -58,6 +58,10 @@ class Mailbearer {
     return await call(this.#handle, 'examine', [order], options);
   }
 
+  async sendTest(order, options) {
+    return await call(this.#handle, 'sendTest', [order], options);
+  }
+
   async vaultRecords(options) {
     return await call(this.#handle, 'vaultRecords', [], options);
   }

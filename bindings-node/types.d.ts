@@ -856,6 +856,24 @@ export type Stage =
   /** The mail server takes the mailbox, and each other address, as a sender. */
   | 'sender';
 
+/** Whom to send a test mail to. */
+export interface TestMail {
+  /** The account that sends. */
+  account?: string;
+  /** The recipients' addresses. Default: the account's own mailbox. */
+  to?: Array<string>;
+}
+
+/** What became of a test mail so far, and what to look at now. */
+export interface TestDelivery {
+  /** What only this mail has, in its subject and its text: 32 hexadecimal digits. */
+  nonce: string;
+  /** The server's verdict on each recipient, and the trail. */
+  delivery: Delivery;
+  /** What shows whether the mail has arrived, in the order of looking. */
+  nextSteps: Array<string>;
+}
+
 /** A record of a vault: what it belongs to and how large it is, never what it says. */
 export interface VaultRecord {
   /** The account it belongs to. */

@@ -15,7 +15,9 @@ mod sandbox;
 
 use cancellation::{Cancel, Promised};
 use data::Data;
-use mailbearer::model::{Examination, Examine, Passphrase, RevealedAccessToken};
+use mailbearer::model::{
+    Examination, Examine, Passphrase, RevealedAccessToken, TestDelivery, TestMail,
+};
 use mailbearer::{
     Account, Bytes, Config, Delivery, Diagnosis, Envelope, Event, Events, Evidence, Mailbearer,
     Message, NewAccount, SignInFlow, SignInPrompt, TokenStatus, VaultRecord, VaultReport,
@@ -170,6 +172,17 @@ impl Handle {
     ) -> Promised<'env, Examination> {
         let core = self.0.clone();
         cancel.start(env, async move { core.examine(order.0).await })
+    }
+
+    #[napi]
+    pub fn send_test<'env>(
+        &self,
+        env: &'env Env,
+        order: Data<TestMail>,
+        cancel: Cancel,
+    ) -> Promised<'env, TestDelivery> {
+        let core = self.0.clone();
+        cancel.start(env, async move { core.send_test(order.0).await })
     }
 
     #[napi]

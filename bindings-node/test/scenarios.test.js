@@ -178,6 +178,7 @@ const ACTIONS = {
   sendRaw: (stage, { envelope, mime }) => stage.mailbearer.sendRaw(envelope, Buffer.from(mime)),
   explain: async (stage, evidence) => stage.mailbearer.explain(evidence)[0],
   examine: (stage, order) => stage.mailbearer.examine(order),
+  sendTest: (stage, order) => stage.mailbearer.sendTest(order),
   vaultRecords: (stage) => stage.mailbearer.vaultRecords(),
   checkVault: (stage) => stage.mailbearer.checkVault(),
   rotateVault: (stage, passphrase) => stage.mailbearer.rotateVault(passphrase),

@@ -13,7 +13,7 @@ mod _mailbearer {
     use crate::data::Data;
     use crate::error::raise;
     use crate::{logging, sandbox};
-    use mailbearer::model::{Examine, LogLevel, Passphrase, VaultSettings};
+    use mailbearer::model::{Examine, LogLevel, Passphrase, TestMail, VaultSettings};
     use mailbearer::{
         Config, Diagnosis, Envelope, Events, Evidence, Mailbearer, Message, NewAccount, Result,
         SignInFlow, SignInPrompt,
@@ -138,6 +138,10 @@ mod _mailbearer {
 
         fn examine(&self, order: Data<Examine>) -> Call {
             self.call(|handle| async move { handle.examine(order.0).await })
+        }
+
+        fn send_test(&self, order: Data<TestMail>) -> Call {
+            self.call(|handle| async move { handle.send_test(order.0).await })
         }
 
         fn check_vault(&self) -> Call {

@@ -32,6 +32,8 @@ from mailbearer.types import (
     RevealedAccessToken,
     SignInFlow,
     SignInPrompt,
+    TestDelivery,
+    TestMail,
     Timeouts,
     TokenStatus,
     VaultRecord,
@@ -209,6 +211,9 @@ class Stage:
 
     async def _examine(self, order: Any) -> Any:
         return Examination, await settled(self._mailbearer.examine(_wire.decode(Examine, order)))
+
+    async def _sendTest(self, order: Any) -> Any:
+        return TestDelivery, await settled(self._mailbearer.send_test(_wire.decode(TestMail, order)))
 
     async def _vaultRecords(self, _: Any) -> Any:
         return VaultRecord, await settled(self._mailbearer.vault_records())

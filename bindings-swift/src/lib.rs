@@ -5,7 +5,9 @@ mod cancellation;
 mod log;
 
 use cancellation::{Cancellation, Failure};
-use mailbearer::model::{Examination, Examine, Passphrase, RevealedAccessToken};
+use mailbearer::model::{
+    Examination, Examine, Passphrase, RevealedAccessToken, TestDelivery, TestMail,
+};
 use mailbearer::{
     Account, Bytes, Config, Delivery, Diagnosis, Envelope, Event, Events, Evidence, Mailbearer,
     Message, NewAccount, SignInFlow, SignInPrompt, TokenStatus, VaultRecord, VaultReport,
@@ -112,6 +114,14 @@ impl Handle {
         cancellation: Arc<Cancellation>,
     ) -> Result<Examination> {
         cancellation.run(self.0.examine(order)).await
+    }
+
+    async fn send_test(
+        &self,
+        order: TestMail,
+        cancellation: Arc<Cancellation>,
+    ) -> Result<TestDelivery> {
+        cancellation.run(self.0.send_test(order)).await
     }
 
     async fn check_vault(&self, cancellation: Arc<Cancellation>) -> Result<VaultReport> {

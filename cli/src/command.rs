@@ -3,7 +3,8 @@
 use crate::exit::exit_codes_help;
 use crate::vault::VaultArgs;
 use crate::{
-    account, completions, demo, doctor, explain, login, man, sandbox, send, status, token, upkeep,
+    account, completions, demo, doctor, explain, login, man, sandbox, send, status, test, token,
+    upkeep,
 };
 use clap::{Parser, Subcommand};
 
@@ -45,6 +46,7 @@ pub(crate) enum Command {
     Send(Box<send::Args>),
     Token(token::Args),
     Status(status::Args),
+    Test(test::Args),
     Doctor(doctor::Args),
     Vault(upkeep::Args),
     Explain(explain::Args),
@@ -67,6 +69,7 @@ impl Command {
             Self::Send(_) => "send",
             Self::Token(_) => "token",
             Self::Status(_) => "status",
+            Self::Test(_) => "test",
             Self::Doctor(_) => "doctor",
             Self::Vault(_) => "vault",
             Self::Explain(_) => "explain",
@@ -140,6 +143,7 @@ mod tests {
         // They end with the run; what happened in it is shown on request.
         ("events", &["send", "--verbose"]),
         ("examine", &["doctor"]),
+        ("send_test", &["test"]),
         ("vault_records", &["vault", "list"]),
         ("check_vault", &["vault", "check"]),
         ("rotate_vault", &["vault", "rotate"]),

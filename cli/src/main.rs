@@ -16,6 +16,7 @@ mod man;
 mod sandbox;
 mod send;
 mod status;
+mod test;
 mod token;
 mod upkeep;
 
@@ -102,6 +103,7 @@ async fn perform(cli: Cli, output: &Output) -> Result<Exit> {
         Command::Send(args) => send::run(*args, vault, output).await,
         Command::Token(args) => token::run(args, vault, output).await,
         Command::Status(args) => status::run(args, vault, output).await,
+        Command::Test(args) => test::run(args, vault, output).await,
         Command::Doctor(args) => doctor::run(args, vault, output).await,
         Command::Vault(args) => upkeep::run(args, vault, output).await,
         Command::Explain(args) => explain::run(args, output).await,

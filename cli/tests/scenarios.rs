@@ -44,6 +44,7 @@ enum Action {
     SendRaw { envelope: Envelope, mime: String },
     Explain(Value),
     Examine(Value),
+    SendTest(Value),
     VaultRecords,
     CheckVault,
     RotateVault(Map<String, Value>),
@@ -232,6 +233,14 @@ impl Stage {
                 }
                 let run = self.world.run_with(&mut self.command(&words), "");
                 examination(&run)
+            }
+            Action::SendTest(order) => {
+                let mut words = vec!["test", text(&order["account"])];
+                let to = order["to"].as_array().cloned().unwrap_or_default();
+                for address in &to {
+                    words.extend(["--to", text(address)]);
+                }
+                self.part(&words, "/test")
             }
             Action::VaultRecords => self.part(&["vault", "list"], "/records"),
             Action::CheckVault => self.part(&["vault", "check"], "/report"),

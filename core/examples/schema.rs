@@ -3,7 +3,7 @@
 use mailbearer::model::{
     Account, Config, Delivery, Diagnosis, Envelope, Event, Evidence, Examination, Examine,
     LogRecord, Message, NewAccount, Problem, RevealedAccessToken, SignInFlow, SignInPrompt,
-    TokenStatus, VaultRecord, VaultReport,
+    TestDelivery, TestMail, TokenStatus, VaultRecord, VaultReport,
 };
 use schemars::SchemaGenerator;
 use schemars::generate::SchemaSettings;
@@ -26,6 +26,8 @@ fn main() {
     generator.subschema_for::<Problem>();
     generator.subschema_for::<Examine>();
     generator.subschema_for::<Examination>();
+    generator.subschema_for::<TestMail>();
+    generator.subschema_for::<TestDelivery>();
     generator.subschema_for::<VaultRecord>();
     generator.subschema_for::<VaultReport>();
     generator.subschema_for::<LogRecord>();

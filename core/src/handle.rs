@@ -3,7 +3,7 @@
 use crate::account::{self, Accounts};
 use crate::audit::{Events, Recorder};
 use crate::diagnosis;
-use crate::doctor::Doctor;
+use crate::doctor::{Doctor, test_mail};
 use crate::error::{Error, Result};
 use crate::host::{
     Clock, Environment, HttpClient, Network, Random, SystemClock, SystemEnvironment, SystemHttp,
@@ -14,7 +14,8 @@ use crate::message::{self, BuiltMail, Stamp};
 use crate::model::{
     Account, Bytes, Config, Content, Delivery, Diagnosis, Envelope, Event, Evidence, Examination,
     Examine, Message, NewAccount, Passphrase, ProblemKind, RevealedAccessToken, SignInFlow,
-    SignInPrompt, Timeouts, TokenStatus, VaultRecord, VaultReport, VaultSettings, Verdict,
+    SignInPrompt, TestDelivery, TestMail, Timeouts, TokenStatus, VaultRecord, VaultReport,
+    VaultSettings, Verdict,
 };
 use crate::secret::SecretText;
 use crate::token::{
@@ -317,6 +318,24 @@ impl Mailbearer {
         };
         let route = self.route(&account);
         Ok(doctor.examine(&account, &order, route).await)
+    }
+
+    /// Sends a short mail with a mark of its own, and says what to look at next. Succeeds and fails as
+    /// [`Mailbearer::send`] does.
+    pub async fn send_test(&self, order: TestMail) -> Result<TestDelivery> {
+        self.open_for("send_test")?;
+        let sent = async {
+            let account = self.engine.accounts.find(&order.account).await?;
+            let nonce = random_token(&*self.engine.parts.random)?;
+            let message = test_mail::message(&order, &account, &nonce);
+            let delivery = self.send(message).await?;
+            Ok(TestDelivery {
+                next_steps: test_mail::next_steps(&delivery, &nonce),
+                delivery,
+                nonce,
+            })
+        };
+        sent.await.map_err(|error: Error| error.during("send_test"))
     }
 
     /// What is in the vault: every record by account with its size and date, never what it says. Asks no mail server.

@@ -12,7 +12,7 @@ mod support;
 
 use case::{Beginning, Case, Check, Control, ControlCall, FileToWrite, Placeholders, contains};
 use mailbearer::error::caught;
-use mailbearer::model::{Config, Evidence, Examine, Message, Passphrase, VaultSettings};
+use mailbearer::model::{Config, Evidence, Examine, Message, Passphrase, TestMail, VaultSettings};
 use mailbearer::{Envelope, Mailbearer, Problem, Result, SignInPrompt};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
@@ -38,6 +38,7 @@ enum Action {
     SendRaw { envelope: Envelope, mime: String },
     Explain(Evidence),
     Examine(Examine),
+    SendTest(TestMail),
     VaultRecords,
     CheckVault,
     RotateVault(Passphrase),
@@ -164,6 +165,7 @@ impl Stage<'_> {
                 as_json(Ok(mailbearer.explain(&evidence).into_iter().next()))
             }
             Action::Examine(order) => as_json(mailbearer.examine(order).await),
+            Action::SendTest(order) => as_json(mailbearer.send_test(order).await),
             Action::VaultRecords => as_json(mailbearer.vault_records().await),
             Action::CheckVault => as_json(mailbearer.check_vault().await),
             Action::RotateVault(passphrase) => as_json(mailbearer.rotate_vault(passphrase).await),

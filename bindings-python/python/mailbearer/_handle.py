@@ -22,6 +22,8 @@ from .types import (
     RevealedAccessToken,
     SignInFlow,
     SignInPrompt,
+    TestDelivery,
+    TestMail,
     TokenStatus,
     VaultRecord,
     VaultReport,
@@ -103,6 +105,12 @@ class Mailbearer(Extras):
         a few seconds at most for each stage. Errors: `MisuseError` (no such account), `StorageError`."""
         call = self._native.examine(_wire.encode(Examine, order, "order"))
         return _wire.decode(Examination, call.wait())
+
+    def send_test(self, order: TestMail) -> TestDelivery:
+        """Sends a short mail with a mark of its own, and says what to look at next. Succeeds and fails as
+        `send` does."""
+        call = self._native.send_test(_wire.encode(TestMail, order, "order"))
+        return _wire.decode(TestDelivery, call.wait())
 
     def vault_records(self) -> Sequence[VaultRecord]:
         """What is in the vault: every record by account with its size and date, never what it says. Asks no mail server.
@@ -223,6 +231,12 @@ class AsyncMailbearer(AsyncExtras):
         a few seconds at most for each stage. Errors: `MisuseError` (no such account), `StorageError`."""
         call = self._native.examine(_wire.encode(Examine, order, "order"))
         return _wire.decode(Examination, await call.start())
+
+    async def send_test(self, order: TestMail) -> TestDelivery:
+        """Sends a short mail with a mark of its own, and says what to look at next. Succeeds and fails as
+        `send` does."""
+        call = self._native.send_test(_wire.encode(TestMail, order, "order"))
+        return _wire.decode(TestDelivery, await call.start())
 
     async def vault_records(self) -> Sequence[VaultRecord]:
         """What is in the vault: every record by account with its size and date, never what it says. Asks no mail server.

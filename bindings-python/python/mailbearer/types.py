@@ -1321,6 +1321,31 @@ class Finding(Record):
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class TestMail(Record):
+    """Whom to send a test mail to."""
+
+    account: str = ""
+    """The account that sends."""
+
+    to: Sequence[str] = ()
+    """The recipients' addresses. Default: the account's own mailbox."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class TestDelivery(Record):
+    """What became of a test mail so far, and what to look at now."""
+
+    nonce: str
+    """What only this mail has, in its subject and its text: 32 hexadecimal digits."""
+
+    delivery: Delivery
+    """The server's verdict on each recipient, and the trail."""
+
+    next_steps: Sequence[str]
+    """What shows whether the mail has arrived, in the order of looking."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class VaultRecord(Record):
     """A record of a vault: what it belongs to and how large it is, never what it says."""
 
@@ -1465,6 +1490,8 @@ __all__ = [
     "Health",
     "Finding",
     "Stage",
+    "TestMail",
+    "TestDelivery",
     "VaultRecord",
     "VaultRecordKind",
     "VaultReport",

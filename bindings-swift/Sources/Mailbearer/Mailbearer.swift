@@ -90,6 +90,12 @@ public final class Mailbearer: Sendable {
         try await cancellable { try await self.handle.examine(order: order, cancellation: $0) }
     }
 
+    /// Sends a short mail with a mark of its own, and says what to look at next. Succeeds and fails as
+    /// ``send(_:)`` does.
+    public func sendTest(_ order: TestMail) async throws -> TestDelivery {
+        try await cancellable { try await self.handle.sendTest(order: order, cancellation: $0) }
+    }
+
     /// What is in the vault: every record by account with its size and date, never what it says. Asks no mail server.
     /// Kinds of errors: `config`, `unavailable`, `storage`, `misuse`.
     public func vaultRecords() async throws -> [VaultRecord] {

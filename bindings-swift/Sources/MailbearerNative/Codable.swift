@@ -1039,6 +1039,38 @@ extension Stage: Word {
     }
 }
 
+extension TestMail: Codable {
+    public init(from decoder: any Decoder) throws {
+        let fields = try Fields(decoder, ["account", "to"])
+        self.init(
+            account: try fields.value("account", or: ""),
+            to: try fields.value("to", or: []))
+    }
+
+    public func encode(to encoder: any Encoder) throws {
+        var wire = encoder.container(keyedBy: FieldName.self)
+        try wire.encode(self.account, forKey: "account")
+        try wire.encode(self.to, forKey: "to")
+    }
+}
+
+extension TestDelivery: Codable {
+    public init(from decoder: any Decoder) throws {
+        let fields = try Fields(decoder, ["nonce", "delivery", "nextSteps"])
+        self.init(
+            nonce: try fields.value("nonce"),
+            delivery: try fields.value("delivery"),
+            nextSteps: try fields.value("nextSteps"))
+    }
+
+    public func encode(to encoder: any Encoder) throws {
+        var wire = encoder.container(keyedBy: FieldName.self)
+        try wire.encode(self.nonce, forKey: "nonce")
+        try wire.encode(self.delivery, forKey: "delivery")
+        try wire.encode(self.nextSteps, forKey: "nextSteps")
+    }
+}
+
 extension VaultRecord: Codable {
     public init(from decoder: any Decoder) throws {
         let fields = try Fields(decoder, ["account", "kind", "sizeBytes", "writtenAtUnixMs"])

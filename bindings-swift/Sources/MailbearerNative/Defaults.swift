@@ -469,6 +469,19 @@ extension Examine {
     }
 }
 
+extension TestMail {
+    /// Whom to send a test mail to.
+    public init(
+        _: Void = (),
+        account: String = "",
+        to: [String] = []
+    ) {
+        self.init(
+            account: account,
+            to: to)
+    }
+}
+
 extension VaultRecord {
     /// A record of a vault: what it belongs to and how large it is, never what it says.
     public init(

@@ -3,6 +3,7 @@
 
 mod probe;
 mod server;
+pub(crate) mod test_mail;
 
 use crate::account::Accounts;
 use crate::error::{Error, Result};

@@ -13,6 +13,7 @@ mod log;
 mod message;
 mod problem;
 mod sign_in;
+mod test_mail;
 mod token;
 mod vault;
 
@@ -34,5 +35,6 @@ pub use message::{
 };
 pub use problem::{Problem, ProblemKind, Retry};
 pub use sign_in::{SignInFlow, SignInPrompt};
+pub use test_mail::{TestDelivery, TestMail};
 pub use token::{RevealedAccessToken, TokenOrigin, TokenState, TokenStatus};
 pub use vault::{VaultFinding, VaultRecord, VaultRecordKind, VaultReport};

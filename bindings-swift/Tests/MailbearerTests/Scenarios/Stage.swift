@@ -144,6 +144,7 @@ final class Stage {
             return try JSON(try await mailbearer.sendRaw(envelope, mime: Data(mime.utf8)))
         case "explain": return try JSON(mailbearer.explain(try argument.decoded()).first)
         case "examine": return try JSON(try await mailbearer.examine(try argument.decoded()))
+        case "sendTest": return try JSON(try await mailbearer.sendTest(try argument.decoded()))
         case "vaultRecords": return try JSON(try await mailbearer.vaultRecords())
         case "checkVault": return try JSON(try await mailbearer.checkVault())
         case "rotateVault":
