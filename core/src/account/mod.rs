@@ -95,6 +95,16 @@ impl Accounts {
         self.vault.write(&token_key(name), record).await
     }
 
+    /// Stores renewed tokens in place of those they were renewed from; tells whether those were still there.
+    pub(crate) async fn replace_tokens(
+        &self,
+        name: &str,
+        old: Option<&SecretBytes>,
+        record: &SecretBytes,
+    ) -> Result<bool> {
+        self.vault.write_if(&token_key(name), old, record).await
+    }
+
     /// What the next sign-in must fulfil, as JSON text (Conditional Access).
     pub(crate) async fn challenge(&self, name: &str) -> Result<Option<String>> {
         let record = self.vault.read(&challenge_key(name)).await?;
