@@ -16,7 +16,7 @@ use crate::model::{
     Account, Event, Grant, GrantKind, Problem, ProblemKind, RenewalSettings, Retry, TokenState,
     TokenStatus,
 };
-use crate::provider::certificate;
+use crate::provider::{certificate, pkcs12};
 use crate::secret::{SecretBytes, SecretText};
 use crate::vault::{VaultLock, is_same};
 use async_trait::async_trait;
@@ -134,13 +134,23 @@ impl TokenCache {
         token.map(|_| ())
     }
 
-    /// Takes over a refresh token that was obtained elsewhere, once it has proved good.
-    pub(crate) async fn adopt(&self, account: &Account, refresh_token: &SecretText) -> Result<()> {
-        let tokens = self
-            .provider
-            .by_refresh_token(account, refresh_token)
-            .await?;
-        self.accept(account, tokens).await
+    /// Tries what an account of another tool signs in with, and gives the tokens it is worth; none where a person signs in
+    /// anew. Stores nothing.
+    pub(crate) async fn try_out(
+        &self,
+        account: &Account,
+        grant: &Grant,
+        refresh_token: Option<&SecretText>,
+    ) -> Result<Option<Tokens>> {
+        let tokens = match refresh_token {
+            Some(token) => self.provider.by_refresh_token(account, token).await?,
+            None if account.grant.is_a_persons() => return Ok(None),
+            None => self.obtain_with(account, grant).await?,
+        };
+        // Exposed to be read.
+        inspect(account, tokens.access_token.expose())?;
+        self.report_obtained(&account.name, &tokens);
+        Ok(Some(tokens))
     }
 
     /// What is known of an account's tokens; asks nobody.
@@ -567,30 +577,36 @@ impl TokenCache {
             let refresh_token = refresh_token.ok_or_else(|| sign_in_needed(account, stored))?;
             return self.provider.by_refresh_token(account, refresh_token).await;
         }
+        let grant = self.accounts.credential(&account.name).await?;
+        self.obtain_with(account, &grant).await
+    }
+
+    async fn obtain_with(&self, account: &Account, grant: &Grant) -> Result<Tokens> {
         let provider = &self.provider;
-        match self.accounts.credential(&account.name).await? {
-            Grant::AuthorizationCode | Grant::DeviceCode => Err(sign_in_needed(account, stored)),
+        match grant {
+            Grant::AuthorizationCode | Grant::DeviceCode => Err(sign_in_needed(account, None)),
             Grant::ClientSecret { client_secret } => {
-                provider.by_client_secret(account, &client_secret).await
+                provider.by_client_secret(account, client_secret).await
             }
             Grant::ClientCertificate {
                 certificate_pem,
                 private_key_pem,
             } => {
-                let key = &private_key_pem;
                 provider
-                    .by_certificate(account, &certificate_pem, key)
+                    .by_certificate(account, certificate_pem, private_key_pem)
                     .await
             }
-            // Stored in the form above.
-            Grant::ClientCertificatePkcs12 { .. } => Err(sign_in_needed(account, stored)),
+            Grant::ClientCertificatePkcs12 { pkcs12, passphrase } => {
+                let opened = pkcs12::open(pkcs12, passphrase)?;
+                Box::pin(self.obtain_with(account, &opened)).await
+            }
             Grant::FederatedToken { token_file } => {
                 provider
                     .by_federated_token(account, token_file.as_deref())
                     .await
             }
             Grant::ManagedIdentity => provider.by_managed_identity(account).await,
-            Grant::TokenCommand { command } => provider.by_command(&command).await,
+            Grant::TokenCommand { command } => provider.by_command(command).await,
         }
     }
 
