@@ -17,6 +17,11 @@ pub(crate) struct Postgres {
 impl Postgres {
     /// Starts a server. `settings` are lines of `postgresql.conf`.
     pub(crate) fn start(settings: &[&str]) -> Self {
+        Self::start_with_files(&[], settings)
+    }
+
+    /// Starts a server with these files in its data folder.
+    pub(crate) fn start_with_files(files: &[(&str, &str)], settings: &[&str]) -> Self {
         let programs = programs().expect("PostgreSQL is not installed: apt-get install postgresql");
         let folder = tempfile::tempdir().unwrap();
         let data = folder.path().join("data");
@@ -42,6 +47,14 @@ impl Postgres {
             .arg("--pgdata")
             .arg(&data)
             .stdout(Stdio::null()));
+        for (name, content) in files {
+            let path = data.join(name);
+            std::fs::write(&path, content).unwrap();
+            run(Command::new("chmod").arg("600").arg(&path));
+            if is_root() {
+                run(Command::new("chown").arg("postgres").arg(&path));
+            }
+        }
         let port = free_port();
         let server = start_server(&programs, folder.path(), port, settings);
         let postgres = Self {
@@ -104,7 +117,13 @@ impl Postgres {
     fn psql(&self) -> Command {
         let mut command = Command::new(self.programs.join("psql"));
         command.args(["--no-psqlrc", "--set", "ON_ERROR_STOP=1", "--dbname"]);
-        command.arg(self.url());
+        // Over the socket, which works whatever the network's rules are.
+        command.arg("postgresql:///postgres");
+        command
+            .env("PGHOST", self.folder.path())
+            .env("PGUSER", "owner");
+        command.env("PGPORT", self.port.to_string());
+        command.env("PGPASSWORD", PASSWORD);
         command
     }
 
