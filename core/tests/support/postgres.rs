@@ -99,6 +99,15 @@ impl Postgres {
         String::from_utf8(output.stdout).unwrap().trim().to_owned()
     }
 
+    /// Everything in the database, as a backup has it.
+    pub(crate) fn dump(&self) -> Vec<u8> {
+        let mut command = self.as_owner("pg_dump");
+        command.arg("--dbname=postgresql:///postgres");
+        let output = command.output().unwrap();
+        assert!(output.status.success(), "{output:?}");
+        output.stdout
+    }
+
     /// Ends the server as a power cut would, and starts it again.
     pub(crate) fn crash_and_restart(&mut self) {
         self.stop("immediate");
@@ -115,10 +124,15 @@ impl Postgres {
     }
 
     fn psql(&self) -> Command {
-        let mut command = Command::new(self.programs.join("psql"));
-        command.args(["--no-psqlrc", "--set", "ON_ERROR_STOP=1", "--dbname"]);
-        // Over the socket, which works whatever the network's rules are.
-        command.arg("postgresql:///postgres");
+        let mut command = self.as_owner("psql");
+        command.args(["--no-psqlrc", "--set", "ON_ERROR_STOP=1"]);
+        command.arg("--dbname=postgresql:///postgres");
+        command
+    }
+
+    /// Over the socket, which works whatever the network's rules are.
+    fn as_owner(&self, program: &str) -> Command {
+        let mut command = Command::new(self.programs.join(program));
         command
             .env("PGHOST", self.folder.path())
             .env("PGUSER", "owner");
