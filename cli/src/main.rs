@@ -45,7 +45,7 @@ use std::io::{IsTerminal, stderr};
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    leave_no_core_file();
+    keep_memory_to_ourselves();
     let exit = match Cli::try_parse() {
         Ok(cli) => run(cli),
         Err(refused) => not_understood(&refused),
@@ -53,20 +53,26 @@ fn main() -> ExitCode {
     exit.into()
 }
 
-/// Tokens in use are in this process's memory: a crash must not write them to a disk. Where the system does not let us, it
-/// decides itself.
+/// Tokens in use are in this process's memory: a crash must not write them to a disk, or hand them to a crash reporter, and
+/// other processes of the same user need not read them, nor the environment. Where the system does not let us, it decides
+/// itself.
 #[cfg(unix)]
-fn leave_no_core_file() {
+fn keep_memory_to_ourselves() {
     use rustix::process::{Resource, Rlimit, setrlimit};
     let none = Rlimit {
         current: Some(0),
         maximum: Some(0),
     };
     let _ = setrlimit(Resource::Core, none);
+    #[cfg(target_os = "linux")]
+    {
+        use rustix::process::{DumpableBehavior, set_dumpable_behavior};
+        let _ = set_dumpable_behavior(DumpableBehavior::NotDumpable);
+    }
 }
 
 #[cfg(not(unix))]
-fn leave_no_core_file() {}
+fn keep_memory_to_ourselves() {}
 
 fn run(cli: Cli) -> Exit {
     let output = Output::new(cli.json);

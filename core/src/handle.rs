@@ -17,7 +17,6 @@ use crate::model::{
     SignInPrompt, TestDelivery, TestMail, Timeouts, TokenStatus, VaultRecord, VaultReport,
     VaultSettings, Verdict,
 };
-use crate::secret::SecretText;
 use crate::token::{
     AccessToken, Background, IdentityProvider, SignIns, TokenCache, TokenSource as _,
 };
@@ -162,19 +161,23 @@ impl Mailbearer {
     }
 
     /// Takes over an account of another tool. Its refresh token counts as taken over only once the server has given an
-    /// access token for it; until then, and after any error, there is no account. Without a refresh token a person signs
-    /// in next. Errors: as in [`Mailbearer::add_account`] and [`Mailbearer::access_token`].
+    /// access token for it; after an error there is no account, and cut short at any moment there is none or all of it.
+    /// Without a refresh token a person signs in next. Errors: as in [`Mailbearer::add_account`] and
+    /// [`Mailbearer::access_token`].
     pub async fn import_account(&self, import: Import) -> Result<TokenStatus> {
         self.open_for("import_account")?;
         let imported = async {
-            let account = self.engine.accounts.add(import.account).await?;
-            let taken = self.take_over(&account, import.refresh_token).await;
-            if taken.is_err() {
-                self.engine.accounts.remove(&account.name).await?;
-                self.engine.tokens.forget(&account.name);
-            }
-            taken?;
-            self.engine.tokens.status(&account).await
+            let engine = &self.engine;
+            let new = &import.account;
+            let account = engine.accounts.admit(new).await?;
+            engine.accounts.check_writable(&new.name).await?;
+            let refresh_token = import.refresh_token.as_ref();
+            let tokens = engine.tokens.try_out(&account, &new.grant, refresh_token);
+            let tokens = tokens.await?;
+            let record = tokens.map(|tokens| tokens.seal()).transpose()?;
+            let stored = engine.accounts.store(&account, &new.grant, record.as_ref());
+            stored.await?;
+            engine.tokens.status(&account).await
         };
         imported
             .await
@@ -405,17 +408,6 @@ impl Mailbearer {
             "open a new handle",
         );
         Err(error.during(operation))
-    }
-
-    async fn take_over(&self, account: &Account, refresh_token: Option<SecretText>) -> Result<()> {
-        match refresh_token {
-            Some(refresh_token) => self.engine.tokens.adopt(account, &refresh_token).await,
-            None if account.grant.is_a_persons() => Ok(()),
-            None => {
-                let token = self.engine.tokens.access_token(&account.name, None);
-                token.await.map(drop)
-            }
-        }
     }
 
     /// Replaces every file among the attachments by its content.

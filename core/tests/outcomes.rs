@@ -7,7 +7,9 @@ mod support;
 
 use mailbearer::Error;
 use mailbearer::host::{Clock as _, ManualClock};
-use mailbearer::model::ProblemKind::{self, Config, Consent, SignIn, Throttled, Unavailable};
+use mailbearer::model::ProblemKind::{
+    self, Config, Consent, Misuse, SignIn, Throttled, Unavailable,
+};
 use mailbearer::model::{Retry, SignInFlow, VaultSettings};
 use mailbearer_sandbox::directory::{User, seed};
 use mailbearer_sandbox::{Effect, Fault, HttpAnswer, Phase, Sandbox, Times};
@@ -117,6 +119,67 @@ async fn a_person_whose_refresh_token_is_refused() {
 }
 
 #[tokio::test]
+async fn a_refresh_token_that_the_server_does_not_know() {
+    const JSON: (&str, &str) = ("content-type", "application/json");
+    let unknown = r#"{"error":"invalid_grant","error_codes":[9002313],"error_description":"AADSTS9002313: Invalid request. Request is malformed or invalid."}"#;
+    let expected = (SignIn, "grant-refused", NEVER);
+    check_fault(PERSON, http(400, &[JSON], unknown), expected).await;
+}
+
+/// Redeems an authorization code that the person got, or another one.
+async fn check_code(
+    what: &str,
+    fault: Option<Effect>,
+    change: impl FnOnce(String) -> String,
+    expected: (ProblemKind, &str, Retry),
+) {
+    let world = world().await;
+    let flow = SignInFlow::AuthorizationCode;
+    let begun = world.mailbearer.begin_sign_in(PERSON, flow).await;
+    let prompt = begun.unwrap();
+    let url = &prompt.verification_url;
+    let returned = world.sandbox.approve_authorization(url, seed::ALICE).await;
+    if let Some(effect) = fault {
+        let fault = Fault {
+            at: Phase::TokenAuthorizationCode,
+            effect,
+            times: Times::Once,
+        };
+        world.sandbox.faults().inject(fault).unwrap();
+    }
+    let prompt = mailbearer::SignInPrompt {
+        redirected_to: Some(change(returned.unwrap())),
+        ..prompt
+    };
+    let error = world.mailbearer.finish_sign_in(&prompt).await.unwrap_err();
+    let problem = error.problem();
+    let found = (problem.kind, &*problem.code, problem.retry);
+    assert_eq!(found, expected, "{what}: {error:?}");
+    assert!(problem.answer.is_some(), "{what}: {error:?}");
+    world.assert_no_secret_in(&format!("{error:?}"));
+}
+
+#[tokio::test]
+async fn an_authorization_code_that_is_refused() {
+    let ended = (SignIn, "auth-code-reused", NEVER);
+    let unknown = |returned: String| returned.replace("code=", "code=x");
+    check_code("unknown", None, unknown, ended).await;
+    let same = |returned: String| returned;
+    for (code, kind, expected) in [
+        ("AADSTS70000", SignIn, "auth-code-reused"),
+        ("AADSTS70008", SignIn, "auth-code-reused"),
+        ("AADSTS54005", SignIn, "auth-code-reused"),
+        ("AADSTS700005", Config, "wrong-tenant"),
+        ("AADSTS501481", Misuse, "pkce-mismatch"),
+        ("AADSTS50076", SignIn, "mfa-required"),
+        ("AADSTS53003", Consent, "ca-policy-blocked"),
+        ("AADSTS65001", Consent, "consent-missing"),
+    ] {
+        check_code(code, Some(named(code)), same, (kind, expected, NEVER)).await;
+    }
+}
+
+#[tokio::test]
 async fn an_application_whose_credential_is_refused() {
     for (code, kind, expected) in [
         ("AADSTS7000215", Config, "secret-wrong-value"),
@@ -156,6 +219,17 @@ async fn a_server_that_is_busy_or_down() {
         (
             http(429, &[("retry-after", "17")], html),
             (Throttled, pause, after_s(17)),
+        ),
+        (
+            http(
+                429,
+                &[
+                    ("date", "Wed, 25 Nov 2026 12:00:00 GMT"),
+                    ("retry-after", "Wed, 25 Nov 2026 12:01:30 GMT"),
+                ],
+                "",
+            ),
+            (Throttled, pause, after_s(90)),
         ),
         (
             http(503, &[("retry-after", "120")], html),

@@ -28,23 +28,48 @@ impl Accounts {
 
     /// Validates and stores a new account. Errors: `Config`, `Misuse` (the name is taken), `Storage`.
     pub(crate) async fn add(&self, new: NewAccount) -> Result<Account> {
-        let endpoints = provider::endpoints(&new)?;
+        let account = self.admit(&new).await?;
+        self.store(&account, &new.grant, None).await?;
+        Ok(account)
+    }
+
+    /// What a new account will be, if it may be stored. Errors: `Config`, `Misuse` (the name is taken), `Storage`.
+    pub(crate) async fn admit(&self, new: &NewAccount) -> Result<Account> {
+        let endpoints = provider::endpoints(new)?;
         if self.vault.read(&settings_key(&new.name)).await?.is_some() {
             return Err(name_taken(&new.name));
         }
+        Ok(stored_form(new, endpoints))
+    }
+
+    /// Fails if the vault takes no writes: asked before anything is spent that could not be stored. Errors: `Misuse`, `Storage`.
+    pub(crate) async fn check_writable(&self, name: &str) -> Result<()> {
+        let probe = format!("imports/{name}");
+        self.vault.write(&probe, &SecretBytes::default()).await?;
+        self.vault.remove(&probe).await.map(drop)
+    }
+
+    /// Stores an account that was admitted. The settings come last: until they are there, there is no account, and what was
+    /// cut short can be repeated. Errors: `Config`, `Storage`.
+    pub(crate) async fn store(
+        &self,
+        account: &Account,
+        grant: &Grant,
+        tokens: Option<&SecretBytes>,
+    ) -> Result<()> {
+        let name = &account.name;
+        let credential = credential::seal(grant)?;
+        let settings = serde_json::to_vec(&Stored::new(account)).map_err(unwritable)?;
         // A leftover of an earlier account of this name must not sign this one in.
-        self.remove_state(&new.name).await?;
-        if let Some(sealed) = credential::seal(&new.grant)? {
-            self.vault
-                .write(&credential_key(&new.name), &sealed)
-                .await?;
+        self.remove_state(name).await?;
+        if let Some(credential) = credential {
+            self.vault.write(&credential_key(name), &credential).await?;
         }
-        let account = stored_form(new, endpoints);
-        let record = serde_json::to_vec(&Stored::new(&account)).map_err(unwritable)?;
-        self.vault
-            .write(&settings_key(&account.name), &SecretBytes::new(record))
-            .await?;
-        Ok(account)
+        if let Some(tokens) = tokens {
+            self.keep_tokens(name, tokens).await?;
+        }
+        let settings = SecretBytes::new(settings);
+        self.vault.write(&settings_key(name), &settings).await
     }
 
     /// All accounts, by name. Errors: `Storage`.
@@ -93,6 +118,16 @@ impl Accounts {
     /// Stores the tokens of an account; durable when it returns.
     pub(crate) async fn keep_tokens(&self, name: &str, record: &SecretBytes) -> Result<()> {
         self.vault.write(&token_key(name), record).await
+    }
+
+    /// Stores renewed tokens in place of those they were renewed from; tells whether those were still there.
+    pub(crate) async fn replace_tokens(
+        &self,
+        name: &str,
+        old: Option<&SecretBytes>,
+        record: &SecretBytes,
+    ) -> Result<bool> {
+        self.vault.write_if(&token_key(name), old, record).await
     }
 
     /// What the next sign-in must fulfil, as JSON text (Conditional Access).
@@ -211,13 +246,13 @@ fn warning_key(name: &str) -> String {
     format!("warnings/{name}")
 }
 
-fn stored_form(new: NewAccount, endpoints: Endpoints) -> Account {
+fn stored_form(new: &NewAccount, endpoints: Endpoints) -> Account {
     Account {
-        name: new.name,
-        mailbox: new.mailbox,
+        name: new.name.clone(),
+        mailbox: new.mailbox.clone(),
         cloud: new.cloud,
-        tenant: new.tenant,
-        client_id: new.client_id,
+        tenant: new.tenant.clone(),
+        client_id: new.client_id.clone(),
         grant: new.grant.kind(),
         secret_expires_at_unix_ms: new.secret_expires_at_unix_ms,
         endpoints,

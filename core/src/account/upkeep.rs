@@ -62,7 +62,8 @@ impl Accounts {
         clock: &dyn Clock,
         random: &dyn Random,
     ) -> Result<Vec<VaultRecord>> {
-        self.check_is_another(target, random).await?;
+        self.check_is_another(target, clock, random).await?;
+        self.clear_own_markers(clock).await?;
         let records = self.records().await?;
         let keys = self.vault.keys("").await?;
         for key in &keys {
@@ -71,7 +72,7 @@ impl Accounts {
         // What goes on to change comes first; the settings last, so that what was cut short is still known here.
         for prefix in [TOKENS, CREDENTIALS, SETTINGS, ""] {
             for key in keys.iter().filter(|key| key.starts_with(prefix)) {
-                let _lock = self.lock_in_turn(key, clock).await?;
+                let _lock = lock_in_turn(&*self.vault, &lock_of(key), clock).await?;
                 self.copy(key, target).await?;
                 self.vault.remove(key).await?;
             }
@@ -80,15 +81,28 @@ impl Accounts {
     }
 
     /// Two ways to name one vault must not end with its records removed.
-    async fn check_is_another(&self, target: &dyn Vault, random: &dyn Random) -> Result<()> {
-        let marker = format!("moves/{}", random_token(random)?);
+    async fn check_is_another(
+        &self,
+        target: &dyn Vault,
+        clock: &dyn Clock,
+        random: &dyn Random,
+    ) -> Result<()> {
+        // One at a time: then any other marker is that of a process that was killed.
+        let _lock = lock_in_turn(target, MARKERS, clock).await?;
+        let marker = format!("{MARKERS}{}", random_token(random)?);
         target.write(&marker, &SecretBytes::default()).await?;
         let is_same = self.vault.read(&marker).await?.is_some();
-        target.remove(&marker).await?;
+        clear_markers(target).await?;
         match is_same {
             true => Err(same_vault(&target.name())),
             false => Ok(()),
         }
+    }
+
+    /// Those of moves to this vault that were cut short.
+    async fn clear_own_markers(&self, clock: &dyn Clock) -> Result<()> {
+        let _lock = lock_in_turn(&*self.vault, MARKERS, clock).await?;
+        clear_markers(&*self.vault).await
     }
 
     /// Copies a record if it is not there yet, and reads it back.
@@ -112,20 +126,34 @@ impl Accounts {
             false => Err(not_kept(key, &target.name())),
         }
     }
+}
 
-    async fn lock_in_turn(&self, key: &str, clock: &dyn Clock) -> Result<VaultLock> {
-        let tokens = match split(key) {
-            (VaultRecordKind::Other, _) => key.to_owned(),
-            (_, account) => format!("{TOKENS}{account}"),
-        };
-        for _ in 0..LOCK_ATTEMPTS {
-            if let Some(lock) = self.vault.try_lock(&tokens).await? {
-                return Ok(lock);
-            }
-            clock.sleep(LOCK_PAUSE).await;
-        }
-        Err(being_renewed(key))
+/// What tells two vaults apart.
+const MARKERS: &str = "moves/";
+
+async fn clear_markers(vault: &dyn Vault) -> Result<()> {
+    for marker in vault.keys(MARKERS).await? {
+        vault.remove(&marker).await?;
     }
+    Ok(())
+}
+
+/// By which lock a record is kept still: the one by which its account's tokens are renewed.
+fn lock_of(key: &str) -> String {
+    match split(key) {
+        (VaultRecordKind::Other, _) => key.to_owned(),
+        (_, account) => format!("{TOKENS}{account}"),
+    }
+}
+
+async fn lock_in_turn(vault: &dyn Vault, name: &str, clock: &dyn Clock) -> Result<VaultLock> {
+    for _ in 0..LOCK_ATTEMPTS {
+        if let Some(lock) = vault.try_lock(name).await? {
+            return Ok(lock);
+        }
+        clock.sleep(LOCK_PAUSE).await;
+    }
+    Err(being_renewed(name))
 }
 
 /// A renewal takes half a minute at most.

@@ -28,7 +28,8 @@ pub(crate) enum ProgramFailure {
     Failed(String),
 }
 
-/// Runs a program, hands it the input on its standard input, and gives what it printed if it ended well.
+/// Runs a program, hands it the input on its standard input, and gives what it printed if it ended well. It gets this
+/// process's environment without the variables that begin with `MAILBEARER_`.
 /// Dropping the future kills it.
 pub(crate) async fn run(
     command: &[String],
@@ -40,7 +41,14 @@ pub(crate) async fn run(
             io::ErrorKind::InvalidInput.into(),
         ));
     };
-    let mut child = Command::new(program)
+    let mut command = Command::new(program);
+    for (name, _) in std::env::vars_os() {
+        // Our passphrases and accounts are none of its business.
+        if name.to_string_lossy().starts_with("MAILBEARER_") {
+            command.env_remove(name);
+        }
+    }
+    let mut child = command
         .args(arguments)
         .stdin(input.map_or_else(Stdio::null, |_| Stdio::piped()))
         .stdout(Stdio::piped())

@@ -13,12 +13,12 @@ use crate::audit::Recorder;
 use crate::error::{Error, Result};
 use crate::host::{Clock, within};
 use crate::model::{
-    Account, Event, Grant, GrantKind, Problem, ProblemKind, RenewalSettings, TokenState,
+    Account, Event, Grant, GrantKind, Problem, ProblemKind, RenewalSettings, Retry, TokenState,
     TokenStatus,
 };
-use crate::provider::certificate;
-use crate::secret::SecretText;
-use crate::vault::VaultLock;
+use crate::provider::{certificate, pkcs12};
+use crate::secret::{SecretBytes, SecretText};
+use crate::vault::{VaultLock, is_same};
 use async_trait::async_trait;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -40,7 +40,7 @@ pub(crate) struct TokenCache {
 struct Slot {
     current: Option<Current>,
     /// Obtained, but not stored yet because the vault failed: stored before anything else happens.
-    unstored: Option<Arc<Tokens>>,
+    unstored: Option<Unstored>,
     renewal: Option<Renewal>,
     /// Since the last request met a passing fault.
     pause: Option<Pause>,
@@ -53,12 +53,28 @@ struct Current {
     access_token: AccessToken,
 }
 
+/// Tokens on their way to the vault, and what they take the place of there.
+#[derive(Clone, Debug)]
+struct Unstored {
+    tokens: Arc<Tokens>,
+    replaces: Replaces,
+}
+
+#[derive(Clone, Debug)]
+enum Replaces {
+    /// A person has signed in: whatever is there is older.
+    Anything,
+    /// Renewed from this record, `None` from none: another one there is somebody else's, and newer.
+    Record(Option<SecretBytes>),
+}
+
 /// A renewal under way; its result reaches everybody who waits.
 type Renewal = watch::Receiver<Option<std::result::Result<AccessToken, Problem>>>;
 
 /// Whose turn it is to renew.
 enum Turn {
-    Ours(VaultLock),
+    /// The lock, and what was stored by the time it was ours.
+    Ours(VaultLock, Option<SecretBytes>),
     /// Another process was quicker; these are its tokens.
     Done(Arc<Tokens>),
 }
@@ -113,18 +129,28 @@ impl TokenCache {
 
     /// Stores the tokens of a finished sign-in.
     pub(crate) async fn accept(&self, account: &Account, tokens: Tokens) -> Result<()> {
-        let token = self.take(account, tokens).await;
+        let token = self.take(account, tokens, Replaces::Anything).await;
         self.accounts.forget_challenge(&account.name).await?;
         token.map(|_| ())
     }
 
-    /// Takes over a refresh token that was obtained elsewhere, once it has proved good.
-    pub(crate) async fn adopt(&self, account: &Account, refresh_token: &SecretText) -> Result<()> {
-        let tokens = self
-            .provider
-            .by_refresh_token(account, refresh_token)
-            .await?;
-        self.accept(account, tokens).await
+    /// Tries what an account of another tool signs in with, and gives the tokens it is worth; none where a person signs in
+    /// anew. Stores nothing.
+    pub(crate) async fn try_out(
+        &self,
+        account: &Account,
+        grant: &Grant,
+        refresh_token: Option<&SecretText>,
+    ) -> Result<Option<Tokens>> {
+        let tokens = match refresh_token {
+            Some(token) => self.provider.by_refresh_token(account, token).await?,
+            None if account.grant.is_a_persons() => return Ok(None),
+            None => self.obtain_with(account, grant).await?,
+        };
+        // Exposed to be read.
+        inspect(account, tokens.access_token.expose())?;
+        self.report_obtained(&account.name, &tokens);
+        Ok(Some(tokens))
     }
 
     /// What is known of an account's tokens; asks nobody.
@@ -391,12 +417,11 @@ impl TokenCache {
     async fn renew(&self, name: &str, refused: Option<&AccessToken>) -> Result<AccessToken> {
         self.store_the_unstored(name).await?;
         let account = self.accounts.find(name).await?;
-        let _lock = match self.wait_for_turn(name, refused).await? {
-            Turn::Ours(lock) => lock,
+        let (_lock, record) = match self.wait_for_turn(&account, refused).await? {
+            Turn::Ours(lock, record) => (lock, record),
             Turn::Done(tokens) => return self.use_now(&account, &tokens),
         };
-        // Read again: what others stored before the lock was ours.
-        let stored = self.stored(name).await?;
+        let stored = unsealed(record.as_ref())?;
         if let Some(tokens) = stored
             .as_ref()
             .filter(|tokens| self.is_usable(tokens, refused))
@@ -406,13 +431,16 @@ impl TokenCache {
         let valid = stored
             .as_ref()
             .filter(|tokens| self.is_valid(tokens, refused));
-        if let Some(tokens) = valid {
-            // For callers whose patience ends before the renewal does; a token that cannot be used serves none of them.
-            let _ = self.use_now(&account, tokens);
-        }
         match self.obtain(&account, stored.as_deref()).await {
-            Ok(tokens) => self.take(&account, tokens).await,
+            Ok(tokens) => {
+                let replaces = Replaces::Record(record);
+                self.take(&account, tokens, replaces).await
+            }
             Err(error) => {
+                // Whoever took over a lock that was lost may have used up the refresh token; then theirs is the answer.
+                if let Ok(Some(theirs)) = self.changed_since(name, record.as_ref()).await {
+                    return self.use_theirs(&account, &theirs);
+                }
                 self.keep_what_failed(&account, &error).await?;
                 match valid.filter(|_| error.is_passing()) {
                     // Renewal is early, so a passing fault of the identity provider need not stop the mail.
@@ -423,10 +451,19 @@ impl TokenCache {
         }
     }
 
-    /// Stores what was obtained, then serves it.
-    async fn take(&self, account: &Account, tokens: Tokens) -> Result<AccessToken> {
+    /// Stores what was obtained, then serves it; or serves what somebody else has stored meanwhile.
+    async fn take(
+        &self,
+        account: &Account,
+        tokens: Tokens,
+        replaces: Replaces,
+    ) -> Result<AccessToken> {
         let tokens = Arc::new(tokens);
-        self.store(&account.name, &tokens).await?;
+        if !self.store(&account.name, &tokens, replaces).await? {
+            let stored = self.stored(&account.name).await?;
+            let theirs = stored.ok_or_else(|| renewal_overtaken(&account.name))?;
+            return self.use_theirs(account, &theirs);
+        }
         lock(&self.slot(&account.name)).pause = None;
         self.report_obtained(&account.name, &tokens);
         // A warning that cannot be kept must not cost the token.
@@ -436,6 +473,31 @@ impl TokenCache {
             from_cache: false,
             ..token
         })
+    }
+
+    /// What others have stored since a record was read, if they have.
+    async fn changed_since(
+        &self,
+        name: &str,
+        record: Option<&SecretBytes>,
+    ) -> Result<Option<Arc<Tokens>>> {
+        let now = self.accounts.tokens(name).await?;
+        match is_same(now.as_ref(), record) {
+            true => Ok(None),
+            false => unsealed(now.as_ref()),
+        }
+    }
+
+    /// Serves what somebody else has stored while this process believed that the turn was its own.
+    fn use_theirs(&self, account: &Account, tokens: &Arc<Tokens>) -> Result<AccessToken> {
+        tracing::warn!(
+            account = account.name,
+            "another process has renewed these tokens at the same time; its tokens are used"
+        );
+        if self.is_due(tokens) {
+            return Err(renewal_overtaken(&account.name));
+        }
+        self.use_now(account, tokens)
     }
 
     /// What the next request, or the next sign-in, must know of a failed one.
@@ -466,17 +528,31 @@ impl TokenCache {
     }
 
     /// Waits until no other process renews these tokens, or another one has.
-    async fn wait_for_turn(&self, name: &str, refused: Option<&AccessToken>) -> Result<Turn> {
+    async fn wait_for_turn(
+        &self,
+        account: &Account,
+        refused: Option<&AccessToken>,
+    ) -> Result<Turn> {
+        let name = &*account.name;
         let clock = &self.provider.clock;
         let deadline = clock.elapsed().saturating_add(self.provider.timeout * 2);
         let mut pause = FIRST_PAUSE;
         loop {
-            let stored = self.stored(name).await?;
-            if let Some(tokens) = stored.filter(|tokens| self.is_usable(tokens, refused)) {
-                return Ok(Turn::Done(tokens));
+            if let Some(tokens) = self.stored(name).await? {
+                if self.is_usable(&tokens, refused) {
+                    return Ok(Turn::Done(tokens));
+                }
+                if self.is_valid(&tokens, refused) {
+                    // For callers whose patience ends before the renewal does; one that cannot be used serves none of them.
+                    let _ = self.use_now(account, &tokens);
+                }
             }
             if let Some(lock) = self.accounts.try_renewal(name).await? {
-                return Ok(Turn::Ours(lock));
+                // Read again: what others stored before the lock was ours.
+                let record = self.accounts.tokens(name).await?;
+                if lock.is_held() {
+                    return Ok(Turn::Ours(lock, record));
+                }
             }
             if clock.elapsed() >= deadline {
                 return Err(renewal_blocked(name));
@@ -501,37 +577,41 @@ impl TokenCache {
             let refresh_token = refresh_token.ok_or_else(|| sign_in_needed(account, stored))?;
             return self.provider.by_refresh_token(account, refresh_token).await;
         }
+        let grant = self.accounts.credential(&account.name).await?;
+        self.obtain_with(account, &grant).await
+    }
+
+    async fn obtain_with(&self, account: &Account, grant: &Grant) -> Result<Tokens> {
         let provider = &self.provider;
-        match self.accounts.credential(&account.name).await? {
-            Grant::AuthorizationCode | Grant::DeviceCode => Err(sign_in_needed(account, stored)),
+        match grant {
+            Grant::AuthorizationCode | Grant::DeviceCode => Err(sign_in_needed(account, None)),
             Grant::ClientSecret { client_secret } => {
-                provider.by_client_secret(account, &client_secret).await
+                provider.by_client_secret(account, client_secret).await
             }
             Grant::ClientCertificate {
                 certificate_pem,
                 private_key_pem,
             } => {
-                let key = &private_key_pem;
                 provider
-                    .by_certificate(account, &certificate_pem, key)
+                    .by_certificate(account, certificate_pem, private_key_pem)
                     .await
             }
-            // Stored in the form above.
-            Grant::ClientCertificatePkcs12 { .. } => Err(sign_in_needed(account, stored)),
+            Grant::ClientCertificatePkcs12 { pkcs12, passphrase } => {
+                let opened = pkcs12::open(pkcs12, passphrase)?;
+                Box::pin(self.obtain_with(account, &opened)).await
+            }
             Grant::FederatedToken { token_file } => {
                 provider
                     .by_federated_token(account, token_file.as_deref())
                     .await
             }
             Grant::ManagedIdentity => provider.by_managed_identity(account).await,
-            Grant::TokenCommand { command } => provider.by_command(&command).await,
+            Grant::TokenCommand { command } => provider.by_command(command).await,
         }
     }
 
     pub(super) async fn stored(&self, name: &str) -> Result<Option<Arc<Tokens>>> {
-        let record = self.accounts.tokens(name).await?;
-        let tokens = record.map(|record| Tokens::unseal(&record)).transpose()?;
-        Ok(tokens.map(Arc::new))
+        unsealed(self.accounts.tokens(name).await?.as_ref())
     }
 
     /// Serves stored tokens from now on, if the mail server can be expected to take them.
@@ -549,22 +629,40 @@ impl TokenCache {
         Ok(access_token)
     }
 
-    /// Makes tokens durable before anybody uses them. When the vault fails they are kept, to be stored by the next call:
-    /// the refresh token among them may be the only one that still works.
-    async fn store(&self, name: &str, tokens: &Arc<Tokens>) -> Result<()> {
+    /// Makes tokens durable before anybody uses them; tells whether they were, or somebody else's are newer. The lock alone
+    /// does not decide that: a database may let others in while this process was cut off from it, or slept.
+    /// When the vault fails they are kept, to be stored by the next call: the refresh token among them may be the only one
+    /// that still works.
+    async fn store(&self, name: &str, tokens: &Arc<Tokens>, replaces: Replaces) -> Result<bool> {
         let slot = self.slot(name);
-        lock(&slot).unstored = Some(tokens.clone());
-        self.accounts.keep_tokens(name, &tokens.seal()?).await?;
+        lock(&slot).unstored = Some(Unstored {
+            tokens: tokens.clone(),
+            replaces: replaces.clone(),
+        });
+        let record = tokens.seal()?;
+        let is_stored = match &replaces {
+            Replaces::Anything => {
+                self.accounts.keep_tokens(name, &record).await?;
+                true
+            }
+            Replaces::Record(old) => {
+                let old = old.as_ref();
+                self.accounts.replace_tokens(name, old, &record).await?
+                    // An earlier attempt, whose answer was lost.
+                    || is_same(self.accounts.tokens(name).await?.as_ref(), Some(&record))
+            }
+        };
         lock(&slot).unstored = None;
-        Ok(())
+        Ok(is_stored)
     }
 
     async fn store_the_unstored(&self, name: &str) -> Result<()> {
         let unstored = lock(&self.slot(name)).unstored.clone();
-        match unstored {
-            Some(tokens) => self.store(name, &tokens).await,
-            None => Ok(()),
+        if let Some(Unstored { tokens, replaces }) = unstored {
+            // What is newer is found by whoever asked.
+            self.store(name, &tokens, replaces).await?;
         }
+        Ok(())
     }
 
     fn report_obtained(&self, account: &str, tokens: &Tokens) {
@@ -609,6 +707,11 @@ fn is_refused(tokens: &Tokens, refused: Option<&AccessToken>) -> bool {
     refused.is_some_and(|refused| tokens.access_token.expose() == refused.secret.expose())
 }
 
+fn unsealed(record: Option<&SecretBytes>) -> Result<Option<Arc<Tokens>>> {
+    let tokens = record.map(Tokens::unseal).transpose()?;
+    Ok(tokens.map(Arc::new))
+}
+
 fn sign_in_needed(account: &Account, stored: Option<&Tokens>) -> Error {
     let (code, text) = match stored {
         None => ("sign-in-needed", "nobody has signed in yet for account"),
@@ -632,6 +735,18 @@ fn renewal_blocked(account: &str) -> Error {
         format!("another process has been renewing the access token for too long: {account}"),
         "look for a stopped process that uses the same vault",
     )
+}
+
+fn renewal_overtaken(account: &str) -> Error {
+    Error::new(
+        ProblemKind::Unavailable,
+        "renewal-overtaken",
+        format!(
+            "the account was changed by another process while its token was renewed: {account}"
+        ),
+        "try again",
+    )
+    .with_retry(Retry::Now)
 }
 
 fn renewal_died() -> Error {

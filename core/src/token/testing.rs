@@ -4,11 +4,11 @@ use crate::error::{Error, Result};
 use crate::host::{Clock, HttpClient, ManualClock};
 use crate::model::ProblemKind;
 use crate::secret::SecretBytes;
-use crate::vault::{MemoryVault, Vault};
+use crate::vault::{MemoryVault, Vault, VaultLock};
 use async_trait::async_trait;
 use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, Weak};
 use tokio::sync::Semaphore;
 
 /// Answers requests with the next line of its script, the last one again and again.
@@ -80,11 +80,23 @@ fn read_form(body: &[u8]) -> HashMap<String, String> {
         .collect()
 }
 
-/// A vault in memory that refuses writes on demand.
+/// A vault in memory that refuses writes on demand, and whose locks can be lost.
 #[derive(Debug, Default)]
 pub(super) struct FailingVault {
     inner: MemoryVault,
     pub(super) is_full: AtomicBool,
+    locks: Mutex<HashMap<String, Weak<AtomicBool>>>,
+}
+
+impl FailingVault {
+    /// Lets go of every lock without asking who holds it, as a database does when it fails over.
+    pub(super) fn lose_locks(&self) {
+        for (_, lost) in self.locks.lock().unwrap().drain() {
+            if let Some(lost) = lost.upgrade() {
+                lost.store(true, Ordering::SeqCst);
+            }
+        }
+    }
 }
 
 #[async_trait]
@@ -115,5 +127,15 @@ impl Vault for FailingVault {
 
     async fn keys(&self, prefix: &str) -> Result<Vec<String>> {
         self.inner.keys(prefix).await
+    }
+
+    async fn try_lock(&self, name: &str) -> Result<Option<VaultLock>> {
+        let mut locks = self.locks.lock().unwrap();
+        if locks.get(name).and_then(Weak::upgrade).is_some() {
+            return Ok(None);
+        }
+        let lost = Arc::new(AtomicBool::new(false));
+        locks.insert(name.to_owned(), Arc::downgrade(&lost));
+        Ok(Some(VaultLock::holding_until((), lost)))
     }
 }

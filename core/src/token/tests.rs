@@ -1,6 +1,8 @@
 //! The rules of the token lifecycle, against a scripted identity provider and a clock that stands still.
 
 use super::cache::TokenCache;
+use super::record::Tokens;
+use super::renewal::Lifetime;
 use super::testing::{FailingVault, ScriptedProvider};
 use super::{AccessToken, IdentityProvider, SignIns, TokenSource as _};
 use crate::account::Accounts;
@@ -324,6 +326,120 @@ async fn a_full_disk_loses_no_refresh_token() {
         world.provider.seen().last().unwrap().form["refresh_token"],
         "second"
     );
+}
+
+/// A renewal that loses its lock between the request and the answer, and what others do before the answer comes.
+async fn lose_the_lock(
+    answer_to_us: (u16, &str),
+    others: impl AsyncFnOnce(&World),
+) -> (World, Result<String, Error>) {
+    let script = [(200, &*answer("one", Some("first"))), answer_to_us];
+    let world = World::signed_in(&script).await;
+    world.clock.advance(HOUR);
+    world.provider.permits.forget_permits(usize::MAX >> 3);
+    let requests_before = world.requests();
+    let caller = tokio::spawn({
+        let cache = world.cache.clone();
+        async move { cache.access_token("billing", None).await }
+    });
+    while world.requests() == requests_before {
+        tokio::task::yield_now().await;
+    }
+    assert!(
+        world
+            .accounts
+            .try_renewal("billing")
+            .await
+            .unwrap()
+            .is_none()
+    );
+    world.vault.lose_locks();
+    assert!(
+        world
+            .accounts
+            .try_renewal("billing")
+            .await
+            .unwrap()
+            .is_some()
+    );
+    others(&world).await;
+    world.provider.permits.add_permits(10);
+    let got = caller.await.unwrap();
+    (world, got.map(|token| text(&token).to_owned()))
+}
+
+/// Another process, which has the lock now, renews.
+async fn renewed_by_others(world: &World) {
+    let theirs = Tokens {
+        access_token: Arc::new("theirs".to_owned().into()),
+        refresh_token: Some("newer".to_owned().into()),
+        origin: TokenOrigin::RefreshToken,
+        granted_scopes: Vec::new(),
+        lifetime: Lifetime {
+            obtained_at_unix_ms: world.clock.now_unix_ms(),
+            expires_at_unix_ms: world.clock.now_unix_ms() + 3_600_000,
+            renew_at_unix_ms: None,
+        },
+    };
+    let record = theirs.seal().unwrap();
+    world
+        .accounts
+        .keep_tokens("billing", &record)
+        .await
+        .unwrap();
+}
+
+async fn stored_refresh_token(world: &World) -> Option<String> {
+    let stored = world.cache.stored("billing").await.unwrap()?;
+    Some(stored.refresh_token.as_ref()?.expose().clone())
+}
+
+#[tokio::test]
+async fn a_renewal_that_lost_its_lock_does_not_overwrite_a_newer_refresh_token() {
+    let ours = answer("two", Some("second"));
+    let refused = r#"{"error":"invalid_grant","error_description":"AADSTS70000: used up"}"#;
+    for answer_to_us in [(200, &*ours), (400, refused), (503, "")] {
+        let (world, got) = lose_the_lock(answer_to_us, renewed_by_others).await;
+        assert_eq!(got.unwrap(), "theirs", "{answer_to_us:?}");
+        assert_eq!(stored_refresh_token(&world).await.unwrap(), "newer");
+        assert_eq!(text(&world.token().await.unwrap()), "theirs");
+    }
+}
+
+#[tokio::test]
+async fn a_renewal_that_lost_its_lock_to_nobody_loses_no_refresh_token() {
+    let ours = answer("two", Some("second"));
+    let (world, got) = lose_the_lock((200, &ours), async |_: &World| ()).await;
+    assert_eq!(got.unwrap(), "two");
+    assert_eq!(stored_refresh_token(&world).await.unwrap(), "second");
+}
+
+#[tokio::test]
+async fn a_renewal_of_an_account_that_is_removed_meanwhile_leaves_nothing() {
+    let ours = answer("two", Some("second"));
+    let remove = async |world: &World| world.accounts.remove("billing").await.unwrap();
+    let (world, got) = lose_the_lock((200, &ours), remove).await;
+    let error = got.unwrap_err();
+    assert_eq!(error.kind(), ProblemKind::Unavailable);
+    assert_eq!(error.code(), "renewal-overtaken");
+    assert_eq!(stored_refresh_token(&world).await, None);
+    assert_eq!(world.token().await.unwrap_err().code(), "account-unknown");
+}
+
+#[tokio::test]
+async fn what_a_full_disk_kept_back_does_not_overwrite_a_newer_refresh_token() {
+    let script = [
+        (200, &*answer("one", Some("first"))),
+        (200, &*answer("two", Some("second"))),
+    ];
+    let world = World::signed_in(&script).await;
+    world.clock.advance(HOUR);
+    world.vault.is_full.store(true, Ordering::SeqCst);
+    world.token().await.unwrap_err();
+    world.vault.is_full.store(false, Ordering::SeqCst);
+    renewed_by_others(&world).await;
+    assert_eq!(text(&world.token().await.unwrap()), "theirs");
+    assert_eq!(stored_refresh_token(&world).await.unwrap(), "newer");
 }
 
 #[tokio::test]

@@ -27,6 +27,7 @@ use file::EncryptedFile;
 pub(crate) use file::survive_any_file;
 pub(crate) use fixed::FixedVault;
 pub(crate) use memory::MemoryVault;
+pub(crate) use records::is_same;
 use std::fmt::{self, Debug};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -63,7 +64,7 @@ pub trait Vault: Send + Sync + Debug {
         old: Option<&SecretBytes>,
         value: &SecretBytes,
     ) -> Result<bool> {
-        let is_still = records::is_same(self.read(key).await?.as_ref(), old);
+        let is_still = is_same(self.read(key).await?.as_ref(), old);
         if is_still {
             self.write(key, value).await?;
         }

@@ -37,7 +37,7 @@ impl Records {
 }
 
 /// Whether two records are the same, or both are none.
-pub(super) fn is_same(one: Option<&SecretBytes>, other: Option<&SecretBytes>) -> bool {
+pub(crate) fn is_same(one: Option<&SecretBytes>, other: Option<&SecretBytes>) -> bool {
     // Exposed to be compared; both are ours, so the time it takes tells nobody anything.
     one.map(SecretBytes::expose) == other.map(SecretBytes::expose)
 }

@@ -17,6 +17,11 @@ pub(crate) struct Postgres {
 impl Postgres {
     /// Starts a server. `settings` are lines of `postgresql.conf`.
     pub(crate) fn start(settings: &[&str]) -> Self {
+        Self::start_with_files(&[], settings)
+    }
+
+    /// Starts a server with these files in its data folder.
+    pub(crate) fn start_with_files(files: &[(&str, &str)], settings: &[&str]) -> Self {
         let programs = programs().expect("PostgreSQL is not installed: apt-get install postgresql");
         let folder = tempfile::tempdir().unwrap();
         let data = folder.path().join("data");
@@ -42,6 +47,14 @@ impl Postgres {
             .arg("--pgdata")
             .arg(&data)
             .stdout(Stdio::null()));
+        for (name, content) in files {
+            let path = data.join(name);
+            std::fs::write(&path, content).unwrap();
+            run(Command::new("chmod").arg("600").arg(&path));
+            if is_root() {
+                run(Command::new("chown").arg("postgres").arg(&path));
+            }
+        }
         let port = free_port();
         let server = start_server(&programs, folder.path(), port, settings);
         let postgres = Self {
@@ -86,6 +99,15 @@ impl Postgres {
         String::from_utf8(output.stdout).unwrap().trim().to_owned()
     }
 
+    /// Everything in the database, as a backup has it.
+    pub(crate) fn dump(&self) -> Vec<u8> {
+        let mut command = self.as_owner("pg_dump");
+        command.arg("--dbname=postgresql:///postgres");
+        let output = command.output().unwrap();
+        assert!(output.status.success(), "{output:?}");
+        output.stdout
+    }
+
     /// Ends the server as a power cut would, and starts it again.
     pub(crate) fn crash_and_restart(&mut self) {
         self.stop("immediate");
@@ -102,9 +124,20 @@ impl Postgres {
     }
 
     fn psql(&self) -> Command {
-        let mut command = Command::new(self.programs.join("psql"));
-        command.args(["--no-psqlrc", "--set", "ON_ERROR_STOP=1", "--dbname"]);
-        command.arg(self.url());
+        let mut command = self.as_owner("psql");
+        command.args(["--no-psqlrc", "--set", "ON_ERROR_STOP=1"]);
+        command.arg("--dbname=postgresql:///postgres");
+        command
+    }
+
+    /// Over the socket, which works whatever the network's rules are.
+    fn as_owner(&self, program: &str) -> Command {
+        let mut command = Command::new(self.programs.join(program));
+        command
+            .env("PGHOST", self.folder.path())
+            .env("PGUSER", "owner");
+        command.env("PGPORT", self.port.to_string());
+        command.env("PGPASSWORD", PASSWORD);
         command
     }
 

@@ -285,11 +285,15 @@ fn vaults(_: &Shell) -> Result<Counts> {
         "--quiet",
         "--package",
         "mailbearer",
+        "--package",
+        "mailbearer-cli",
         "--features",
-        "vaults",
+        "mailbearer/vaults",
         "--lib",
         "--test",
         "hosts",
+        "--test",
+        "cli",
         "--",
         "--ignored",
         "--skip",
@@ -302,7 +306,7 @@ fn vaults(_: &Shell) -> Result<Counts> {
 /// The keyring keeps its files in a folder of its own, and is unlocked with a password from its standard input.
 const KEYRING: &str = "home=$(mktemp -d); trap 'rm -rf \"$home\"' EXIT; \
     printf test | XDG_DATA_HOME=$home XDG_RUNTIME_DIR=$home gnome-keyring-daemon --unlock --components=secrets >/dev/null; \
-    MAILBEARER_TEST_KEYRING=1 \"$@\"";
+    MAILBEARER_TEST_KEYRING=$home \"$@\"";
 
 /// A short run of every fuzz target. It needs no nightly compiler: libFuzzer's instrumentation is LLVM's own.
 fn fuzz(shell: &Shell) -> Result<Counts> {

@@ -140,7 +140,7 @@ impl IdentityProvider {
             .set_pkce_verifier(PkceCodeVerifier::new(request.verifier.expose().clone()))
             .request_async(&exchange)
             .await;
-        let response = response.map_err(|error| exchange.refusal(error))?;
+        let response = response.map_err(|error| of_the_code(exchange.refusal(error)))?;
         self.tokens(&response, TokenOrigin::AuthorizationCode)
     }
 }
@@ -194,6 +194,20 @@ fn refusal(fields: &HashMap<String, String>) -> Error {
     match OAuthError::parse(body.as_bytes()) {
         Some(_) => diagnosis::token_refusal("the sign-in page", 400, None, body.as_bytes()),
         None => diagnosis::problem("sign-in-refused", "the sign-in page refused"),
+    }
+}
+
+/// There is no refresh token yet: whatever has ended, was used up or is unknown, is the code.
+fn of_the_code(error: Error) -> Error {
+    if !["refresh-token-expired", "grant-refused", "token-corrupted"].contains(&error.code()) {
+        return error;
+    }
+    let text =
+        "the sign-in was refused: the authorization code is unknown, was used before, or has ended";
+    let refused = diagnosis::problem("auth-code-reused", text);
+    match &error.problem().answer {
+        Some(answer) => refused.with_answer(answer),
+        None => refused,
     }
 }
 

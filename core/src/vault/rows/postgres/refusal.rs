@@ -15,7 +15,15 @@ pub(super) fn of(server: &Server, error: &tokio_postgres::Error) -> Error {
     };
     use ProblemKind::{Config, Storage, Unavailable};
     let name = server.name();
+    let words = error.as_db_error().map_or("", |error| error.message());
     let (kind, code, text, fix) = match state.code() {
+        // Only its words tell this from a wrong user; in another language the general advice stands.
+        "28000" if words.contains("no encryption") => (
+            Config,
+            "vault-database-plaintext",
+            "the database lets nobody in without TLS from this address",
+            "add sslmode=require to the URL; a certificate of your own authority is trusted with ca_pem",
+        ),
         "28P01" | "28000" => (
             Config,
             "vault-database-refused",

@@ -179,6 +179,66 @@ async fn what_the_database_refuses_is_said_without_secrets() {
     check(&postgres.url(), "vault-file-damaged").await;
 }
 
+/// A server with a certificate for `localhost` of an authority of its own, and that authority.
+fn with_tls() -> (Postgres, String) {
+    let mut authority = rcgen::CertificateParams::new([]).unwrap();
+    authority.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    let authority_key = rcgen::KeyPair::generate().unwrap();
+    let ca_pem = authority.self_signed(&authority_key).unwrap().pem();
+    let issuer = rcgen::Issuer::new(authority, authority_key);
+    let key = rcgen::KeyPair::generate().unwrap();
+    let certificate = rcgen::CertificateParams::new(["localhost".to_owned()]).unwrap();
+    let certificate = certificate.signed_by(&key, &issuer).unwrap();
+    let postgres = Postgres::start_with_files(
+        &[
+            ("server.crt", &certificate.pem()),
+            ("server.key", &key.serialize_pem()),
+            // Passwords are taken over TLS alone.
+            (
+                "pg_hba.conf",
+                "local all all trust\nhostssl all all all scram-sha-256\n",
+            ),
+        ],
+        &["ssl=on"],
+    );
+    (postgres, ca_pem)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs PostgreSQL: cargo xtask test vaults"]
+async fn a_database_is_reached_over_tls_that_is_checked() {
+    let (postgres, ca_pem) = with_tls();
+    let open = async |host: &str, mode: &str, ca_pem: Option<&str>| {
+        let (password, port) = (server::PASSWORD, postgres.port());
+        let url = format!("postgresql://owner:{password}@{host}:{port}/postgres{mode}");
+        let server = Server::new(&url.into(), None, ca_pem)?;
+        open_at_cost(server, &text("correct horse"), &Host::default(), CHEAP).await
+    };
+    for mode in ["require", "verify-ca", "verify-full"] {
+        let mode = format!("?sslmode={mode}");
+        let vault = open("localhost", &mode, Some(&ca_pem)).await.unwrap();
+        let value = SecretBytes::new(b"rt".to_vec());
+        vault.write("tokens/a", &value).await.unwrap();
+        let encrypted = "SELECT bool_and(ssl) FROM pg_stat_ssl JOIN pg_stat_activity USING (pid) \
+            WHERE application_name = 'mailbearer'";
+        assert_eq!(postgres.ask(encrypted), "t");
+        let refused = async |host: &str, ca_pem: Option<&str>, expected: &str| {
+            let error = open(host, &mode, ca_pem).await.unwrap_err();
+            assert_eq!(error.code(), expected, "{host}{mode}: {error:?}");
+            assert!(!error.problem().fix.is_empty());
+            assert!(!format!("{error:?}").contains(server::PASSWORD));
+        };
+        // An authority that nobody knows, another server's name, and another authority.
+        refused("localhost", None, "proxy-interference").await;
+        refused("127.0.0.1", Some(&ca_pem), "wrong-host").await;
+        refused("localhost", Some(&with_tls().1), "proxy-interference").await;
+    }
+    // The server demands what a loopback address does not ask for.
+    let error = open("localhost", "", Some(&ca_pem)).await.unwrap_err();
+    assert_eq!(error.code(), "vault-database-plaintext", "{error:?}");
+    assert!(error.problem().fix.contains("sslmode=require"), "{error:?}");
+}
+
 #[tokio::test]
 async fn refuses_a_wrong_url_before_it_connects() {
     let check = async |url: &str, expected_code: &str| {
