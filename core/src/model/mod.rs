@@ -11,6 +11,7 @@ mod event;
 mod log;
 mod message;
 mod problem;
+mod route;
 mod sign_in;
 mod token;
 mod vault;
@@ -22,7 +23,8 @@ pub use config::{
     RenewalSettings, TOKEN_MS, Timeouts, VERDICT_MS, VaultSettings,
 };
 pub use delivery::{
-    Delivery, RecipientVerdict, SmtpReply, Step, TlsSession, TokenUse, Trail, Verdict,
+    Delivery, RecipientVerdict, SenderIdentity, SendingAs, SmtpReply, Step, TlsSession, TokenUse,
+    Trail, Verdict,
 };
 pub use diagnosis::{Diagnosis, Evidence, EvidenceItem, EvidenceKind};
 pub use event::{Credential, Event};
@@ -30,7 +32,8 @@ pub use log::{LogLevel, LogRecord};
 pub use message::{
     Address, Attachment, Content, Envelope, Header, ListUnsubscribe, Message, Priority,
 };
-pub use problem::{Problem, ProblemKind, Retry};
+pub use problem::{Problem, ProblemKind, ReplyClass, ReplyScope, Retry};
+pub use route::{Fallback, Route, RouteKind, SmtpPreset, SmtpSecurity};
 pub use sign_in::{SignInFlow, SignInPrompt};
 pub use token::{RevealedAccessToken, TokenOrigin, TokenState, TokenStatus};
 pub use vault::{VaultFinding, VaultRecord, VaultRecordKind, VaultReport};

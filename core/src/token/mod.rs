@@ -25,7 +25,7 @@ use std::sync::Arc;
 
 pub(crate) use background::Background;
 pub(crate) use cache::TokenCache;
-pub(crate) use grant::IdentityProvider;
+pub(crate) use grant::{IdentityProvider, retry_after_ms};
 pub(crate) use sign_in::SignIns;
 
 /// An access token and what is known about it. Cheap to clone; the token itself is shared and secret.
