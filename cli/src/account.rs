@@ -4,6 +4,7 @@
 mod add;
 mod grant;
 mod import;
+mod route;
 
 use crate::exit::Exit;
 use crate::output::Output;
@@ -11,7 +12,7 @@ use crate::page::Page;
 use crate::text::{Text, faint, good, strong};
 use crate::vault::VaultArgs;
 use mailbearer::Result;
-use mailbearer::model::{Account, Cloud, GrantKind};
+use mailbearer::model::{Account, Cloud, GrantKind, Route};
 use serde_json::json;
 
 /// Add, import, list and remove accounts
@@ -56,6 +57,8 @@ pub(crate) fn grant(grant: GrantKind) -> &'static str {
         GrantKind::FederatedToken => "federated-token",
         GrantKind::ManagedIdentity => "managed-identity",
         GrantKind::TokenCommand => "token-command",
+        GrantKind::Password => "password",
+        GrantKind::Nothing => "nothing",
         _ => "other",
     }
 }
@@ -105,7 +108,11 @@ fn list_page(accounts: &[Account]) -> Page {
 
 fn row(account: &Account) -> Vec<Text> {
     let endpoints = &account.endpoints;
-    let server = format!("{}:{}", endpoints.smtp_host, endpoints.smtp_port);
+    let server = match (&endpoints.graph_url, &account.route) {
+        (Some(url), _) => url.clone(),
+        (None, Route::Folder { path }) => path.clone(),
+        _ => format!("{}:{}", endpoints.smtp_host, endpoints.smtp_port),
+    };
     vec![
         strong(&account.name),
         Text::from(&account.mailbox),

@@ -5,7 +5,8 @@ use crate::problem;
 use crate::text::{Text, bad, faint, good, uncertain};
 use crate::time;
 use mailbearer::model::{
-    Delivery, RecipientVerdict, SmtpReply, Step, TokenOrigin, TokenUse, Verdict,
+    Delivery, RecipientVerdict, RouteKind, SenderIdentity, SendingAs, SmtpReply, Step, TokenOrigin,
+    TokenUse, Verdict,
 };
 use std::time::Duration;
 
@@ -97,7 +98,13 @@ fn trail_page(mut fields: Vec<(&'static str, Text)>, delivery: &Delivery) -> Pag
 
 fn way(delivery: &Delivery) -> Vec<(&'static str, Text)> {
     let trail = &delivery.trail;
-    let mut fields = vec![("server", Text::from(&trail.server))];
+    let mut fields = vec![("route", Text::from(route(trail.route)))];
+    if let Some(first) = &delivery.passed_over {
+        let why = format!("not the first one ({}): {}", first.code, first.text);
+        fields.push(("passed", Text::from(why)));
+    }
+    fields.push(("sent as", Text::from(identity(&trail.identity))));
+    fields.push(("server", Text::from(&trail.server)));
     if let Some(tls) = &trail.tls {
         let session = format!("{}, {}", tls.version, tls.cipher_suite);
         fields.push(("TLS", Text::from(session)));
@@ -111,6 +118,31 @@ fn way(delivery: &Delivery) -> Vec<(&'static str, Text)> {
         fields.push(("token", Text::from(token)));
     }
     fields
+}
+
+/// A road, as the command line names it.
+fn route(route: RouteKind) -> &'static str {
+    match route {
+        RouteKind::ClientSubmission => "client-submission",
+        RouteKind::StandardSmtp => "standard-smtp",
+        RouteKind::ConnectorRelay => "connector-relay",
+        RouteKind::DirectSend => "direct-send",
+        RouteKind::HighVolumeEmail => "high-volume-email",
+        RouteKind::AzureCommunicationServices => "azure-communication-services",
+        RouteKind::Graph => "graph",
+        RouteKind::Folder => "folder",
+        _ => "other",
+    }
+}
+
+fn identity(identity: &SenderIdentity) -> String {
+    let SenderIdentity { login, from, .. } = identity;
+    match identity.kind {
+        SendingAs::Mailbox => from.clone(),
+        SendingAs::AliasOrSendAs => format!("{from}, an alias of {login} or by Send As"),
+        SendingAs::OnBehalf => format!("{login} on behalf of {from}"),
+        _ => format!("{from}, without sign-in"),
+    }
 }
 
 fn token_details(token: &TokenUse) -> Vec<(&'static str, Text)> {
@@ -168,6 +200,8 @@ mod tests {
             code: String::new(),
             fix: String::new(),
             retry: Retry::Never,
+            class: None,
+            scope: None,
         }
     }
 

@@ -319,6 +319,8 @@ impl Stage {
                     command.arg("--pkcs12-file").arg(path)
                 }
                 "passphrase" => command.env("MAILBEARER_PKCS12_PASSPHRASE", text(value)),
+                "password" => command.env("MAILBEARER_PASSWORD", text(value)),
+                "username" => command.args(["--username", text(value)]),
                 "tokenFile" => command.args(["--federated-token-file", text(value)]),
                 "command" => {
                     let words: Vec<_> = value.as_array().unwrap().iter().map(text).collect();
@@ -326,6 +328,11 @@ impl Stage {
                 }
                 other => panic!("unknown part of a grant: {other}"),
             };
+        }
+        for option in ["route", "fallback"] {
+            if let Some(route) = account.get(option) {
+                command.args([format!("--{option}"), route.to_string()]);
+            }
         }
         for (option, value) in account["endpoints"].as_object().unwrap() {
             if option == "caPem" {

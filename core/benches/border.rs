@@ -39,6 +39,8 @@ async fn world() -> (Sandbox, Mailbearer) {
             client_secret: seed::SERVICE_CLIENT_SECRET.to_owned().into(),
         },
         secret_expires_at_unix_ms: None,
+        route: mailbearer::model::Route::default(),
+        fallback: None,
         endpoints: EndpointOverrides {
             authority: Some(sandbox.identity_url()),
             ..EndpointOverrides::default()

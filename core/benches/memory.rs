@@ -110,6 +110,8 @@ fn account(number: usize) -> NewAccount {
                 .into(),
         },
         secret_expires_at_unix_ms: None,
+        route: mailbearer::model::Route::default(),
+        fallback: None,
         endpoints: EndpointOverrides::default(),
     }
 }

@@ -1,7 +1,7 @@
 //! The one error type: a [`Problem`] for whoever must act, and the source for whoever must debug.
 //! Texts are lower case, without a full stop, values last; a server's answer gets its code and fix from `diagnosis`.
 
-use crate::model::{Problem, ProblemKind, RecipientVerdict, Retry};
+use crate::model::{Problem, ProblemKind, RecipientVerdict, ReplyClass, ReplyScope, Retry};
 use std::error::Error as StdError;
 use std::fmt;
 use std::future::poll_fn;
@@ -17,6 +17,7 @@ pub struct Error {
     problem: Box<Problem>,
     source: Option<Box<dyn StdError + Send + Sync>>,
     claims: Option<Box<str>>,
+    nothing_sent: bool,
 }
 
 impl Error {
@@ -35,6 +36,8 @@ impl Error {
             retry: default_retry(kind),
             operation: String::new(),
             answer: None,
+            class: None,
+            scope: None,
             recipients: Vec::new(),
         };
         problem.into()
@@ -84,6 +87,26 @@ impl Error {
         self
     }
 
+    /// Says what kind of answer it was, and what it is about.
+    #[must_use]
+    pub(crate) fn with_class(mut self, class: ReplyClass, scope: ReplyScope) -> Self {
+        self.problem.class = Some(class);
+        self.problem.scope = Some(scope);
+        self
+    }
+
+    /// Notes that the server has nothing of the mail and did not judge it: it could not be reached, or let nobody in.
+    #[must_use]
+    pub(crate) fn with_nothing_sent(mut self) -> Self {
+        self.nothing_sent = true;
+        self
+    }
+
+    /// Whether the server certainly has nothing of the mail and did not judge it.
+    pub(crate) fn is_before_mail(&self) -> bool {
+        self.nothing_sent
+    }
+
     /// Keeps what the next sign-in must fulfil, as JSON text (Conditional Access).
     #[must_use]
     pub(crate) fn with_claims(mut self, claims: Option<&str>) -> Self {
@@ -94,6 +117,16 @@ impl Error {
     /// What the next sign-in must fulfil.
     pub(crate) fn claims(&self) -> Option<&str> {
         self.claims.as_deref()
+    }
+
+    /// Tells of the first road as well, after which this happened on the second.
+    #[must_use]
+    pub(crate) fn after(mut self, first: &Problem) -> Self {
+        self.problem.text = format!(
+            "{}; and before, on the first route: {}",
+            self.problem.text, first.text
+        );
+        self
     }
 
     /// Keeps the verdict on each recipient.
@@ -119,6 +152,7 @@ impl From<Problem> for Error {
             problem: Box::new(problem),
             source: None,
             claims: None,
+            nothing_sent: false,
         }
     }
 }

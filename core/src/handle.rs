@@ -13,15 +13,14 @@ use crate::import::Import;
 use crate::message::{self, BuiltMail, Stamp};
 use crate::model::{
     Account, Bytes, Config, Content, Delivery, Diagnosis, Envelope, Event, Evidence, Examination,
-    Examine, Message, NewAccount, Passphrase, ProblemKind, RevealedAccessToken, SignInFlow,
-    SignInPrompt, TestDelivery, TestMail, Timeouts, TokenStatus, VaultRecord, VaultReport,
-    VaultSettings, Verdict,
+    Examine, Grant, GrantKind, Message, NewAccount, Passphrase, Problem, ProblemKind,
+    RevealedAccessToken, Route, SignInFlow, SignInPrompt, TestDelivery, TestMail, Timeouts,
+    TokenStatus, VaultRecord, VaultReport, VaultSettings, Verdict,
 };
 use crate::secret::SecretText;
-use crate::token::{
-    AccessToken, Background, IdentityProvider, SignIns, TokenCache, TokenSource as _,
-};
-use crate::transport::{Outcome, OutgoingMail, Roads, SmtpRoute, Transport};
+use crate::token::{AccessToken, Background, IdentityProvider, SignIns, TokenCache, TokenSource};
+use crate::transport::route::{Travel, passed_over};
+use crate::transport::{Certificate, Login, Outcome, OutgoingMail, Password, Roads};
 use crate::vault::{self, Vault};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -198,6 +197,9 @@ impl Mailbearer {
         let removed = self.engine.accounts.remove(account).await;
         self.engine.tokens.forget(account);
         self.engine.roads.forget(account);
+        let second = account::fallback_name(account);
+        self.engine.tokens.forget(&second);
+        self.engine.roads.forget(&second);
         removed.map_err(|error| error.during("remove_account"))
     }
 
@@ -328,7 +330,10 @@ impl Mailbearer {
             network: &*self.engine.parts.network,
             clock: &self.engine.parts.clock,
         };
-        let route = self.route(&account);
+        let login = self.login(&account).await;
+        let login = login.map_err(|error| error.during("examine"))?;
+        let tokens = self.tokens();
+        let route = self.travel(&tokens).smtp(&account, login);
         Ok(doctor.examine(&account, &order, route).await)
     }
 
@@ -435,27 +440,83 @@ impl Mailbearer {
         let _in_flight = self.engine.deliveries.read().await;
         self.open_for("send")?;
         let id = random_token(&*self.engine.parts.random)?;
-        let outcome = self.road(account).deliver(outgoing(&mail)).await;
-        let delivery = finished(id.clone(), account, mail, outcome);
+        let attempts = self.attempt(account, &mail).await?;
+        let delivery = finished(id.clone(), account, mail, attempts);
         self.report(&id, account, &delivery);
         delivery
     }
 
-    fn road(&self, account: &Account) -> Arc<dyn Transport> {
-        self.engine.roads.along(self.route(account))
+    /// Takes the account's road, and its second one where the first certainly has nothing of the mail.
+    async fn attempt(&self, account: &Account, mail: &BuiltMail) -> Result<Attempts> {
+        let first = self.attempt_along(account, mail).await?;
+        let Some(problem) = passed_over(&first).map(|error| error.problem().clone()) else {
+            return Ok(Attempts::one(first));
+        };
+        let Some(second) = account::on_second_road(account) else {
+            return Ok(Attempts::one(first));
+        };
+        tracing::warn!(code = problem.code, "the first route is passed over");
+        Ok(Attempts {
+            outcome: self.attempt_along(&second, mail).await?,
+            passed_over: Some(problem),
+        })
     }
 
-    fn route(&self, account: &Account) -> SmtpRoute {
-        SmtpRoute {
-            account: account.name.clone(),
-            host: account.endpoints.smtp_host.clone(),
-            port: account.endpoints.smtp_port,
-            mailbox: account.mailbox.clone(),
-            ehlo_name: self.engine.ehlo_name.clone(),
-            extra_roots_pem: account.endpoints.ca_pem.as_deref().map(Arc::from),
-            timeouts: self.engine.timeouts,
+    /// What signs in on the account's road.
+    async fn login(&self, account: &Account) -> Result<Login> {
+        let shows_certificate = account.grant == GrantKind::ClientCertificate;
+        match &account.route {
+            Route::Folder { .. } | Route::DirectSend { .. } => return Ok(Login::Nobody),
+            Route::ConnectorRelay { .. } if !shows_certificate => return Ok(Login::Nobody),
+            Route::ConnectorRelay { .. } => {}
+            _ if account.grant == GrantKind::Password => {}
+            _ => return Ok(Login::Token),
+        }
+        let known_as = || match &account.route {
+            Route::AzureCommunicationServices { username, .. } => username.clone(),
+            _ => account.mailbox.clone(),
+        };
+        Ok(
+            match self.engine.accounts.credential(&account.name).await? {
+                Grant::Password { username, password } => Login::Password(Password {
+                    username: username.unwrap_or_else(known_as),
+                    secret: Arc::new(password),
+                }),
+                Grant::ClientCertificate {
+                    certificate_pem,
+                    private_key_pem,
+                } => Login::Certificate(Certificate {
+                    chain_pem: certificate_pem.into(),
+                    key_pem: Arc::new(private_key_pem),
+                }),
+                _ => Login::Nobody,
+            },
+        )
+    }
+
+    fn tokens(&self) -> Arc<dyn TokenSource> {
+        Arc::new(self.engine.tokens.clone())
+    }
+
+    fn travel<'a>(&'a self, tokens: &'a Arc<dyn TokenSource>) -> Travel<'a> {
+        let engine = &self.engine;
+        Travel {
+            roads: &engine.roads,
+            http: &engine.parts.http,
+            clock: &engine.parts.clock,
+            random: &engine.parts.random,
+            tokens,
+            ehlo_name: engine.ehlo_name.as_deref(),
+            timeouts: engine.timeouts,
             rest: REST,
         }
+    }
+
+    async fn attempt_along(&self, account: &Account, mail: &BuiltMail) -> Result<Outcome> {
+        let login = self.login(account).await?;
+        let tokens = self.tokens();
+        let travel = self.travel(&tokens);
+        Ok(travel.send(account, login, outgoing(mail)).await)
     }
 
     fn report(&self, id: &str, account: &Account, delivery: &Result<Delivery>) {
@@ -523,11 +584,41 @@ fn outgoing(mail: &BuiltMail) -> OutgoingMail {
     }
 }
 
-fn finished(id: String, account: &Account, mail: BuiltMail, outcome: Outcome) -> Result<Delivery> {
+/// What became of a mail, and why the first road did not take it, where a second one was tried.
+struct Attempts {
+    outcome: Outcome,
+    passed_over: Option<Problem>,
+}
+
+impl Attempts {
+    fn one(outcome: Outcome) -> Self {
+        Self {
+            outcome,
+            passed_over: None,
+        }
+    }
+}
+
+fn finished(
+    id: String,
+    account: &Account,
+    mail: BuiltMail,
+    attempts: Attempts,
+) -> Result<Delivery> {
+    let Attempts {
+        outcome,
+        passed_over,
+    } = attempts;
     let server_message_id = outcome.server_message_id().map(str::to_owned);
     let reply = match outcome.end {
         Ok(reply) => reply,
-        Err(error) => return Err(error.with_recipients(outcome.recipients)),
+        Err(error) => {
+            let error = match &passed_over {
+                Some(first) => error.after(first),
+                None => error,
+            };
+            return Err(error.with_recipients(outcome.recipients));
+        }
     };
     Ok(Delivery {
         id,
@@ -537,6 +628,7 @@ fn finished(id: String, account: &Account, mail: BuiltMail, outcome: Outcome) ->
         reply,
         recipients: outcome.recipients,
         trail: outcome.trail,
+        passed_over,
     })
 }
 

@@ -113,6 +113,8 @@ async fn handle(provider: &Provider) -> Mailbearer {
             client_id: "client".to_owned(),
             grant,
             secret_expires_at_unix_ms: None,
+            route: mailbearer::model::Route::default(),
+            fallback: None,
             endpoints: EndpointOverrides {
                 token_url: url("token"),
                 device_authorization_url: url("devicecode"),
@@ -255,6 +257,8 @@ async fn nobody_at_home_is_a_network_error() {
             client_secret: SecretText::new("the-client-secret".to_owned()),
         },
         secret_expires_at_unix_ms: None,
+        route: mailbearer::model::Route::default(),
+        fallback: None,
         endpoints: EndpointOverrides {
             token_url: Some(format!("http://{address}/token")),
             scopes: Some(vec!["smtp".to_owned()]),

@@ -13,6 +13,7 @@ use crate::identity::keys::SigningKey;
 use crate::inbox::Inbox;
 use crate::random::Random;
 use crate::secrets::SecretLedger;
+use crate::smtp::SmtpService;
 use crate::smtp::limits::Limits;
 use crate::sync::lock;
 use crate::tls::Certificates;
@@ -32,6 +33,15 @@ pub(crate) struct Cloud {
     pub(crate) certificates: Certificates,
     pub(crate) addresses: Addresses,
     pub(crate) strict_tenants: bool,
+    pub(crate) smtp_service: Mutex<SmtpService>,
+    pub(crate) graph: crate::graph::Drafts,
+}
+
+impl Cloud {
+    /// What the port for submission plays now.
+    pub(crate) fn smtp_service(&self) -> SmtpService {
+        *lock(&self.smtp_service)
+    }
 }
 
 impl fmt::Debug for Cloud {
@@ -68,6 +78,7 @@ pub(crate) struct Addresses {
     pub(crate) identity: SocketAddr,
     pub(crate) identity_tls: SocketAddr,
     pub(crate) smtp: SocketAddr,
+    pub(crate) mx: SocketAddr,
     pub(crate) inbox: SocketAddr,
 }
 

@@ -77,6 +77,10 @@ pub enum Phase {
     TokenRefreshToken,
     /// Identity: the token endpoint, grant `client_credentials`.
     TokenClientCredentials,
+    /// Microsoft Graph: any request, before it is looked at.
+    Graph,
+    /// Microsoft Graph: the mail is in the inbox, in place of the 202. Cutting here leaves the client in doubt.
+    GraphAccepted,
 }
 
 /// What happens.
@@ -264,7 +268,7 @@ impl Times {
 }
 
 impl Phase {
-    /// Whether the SMTP server visits this phase; otherwise the identity server does.
+    /// Whether the SMTP server visits this phase; otherwise the identity server or Graph does.
     pub fn is_smtp(self) -> bool {
         !matches!(
             self,
@@ -273,6 +277,8 @@ impl Phase {
                 | Self::Authorize
                 | Self::Devicecode
                 | Self::ManagedIdentity
+                | Self::Graph
+                | Self::GraphAccepted
         ) && !self.issues_tokens()
     }
 

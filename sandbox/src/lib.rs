@@ -32,6 +32,7 @@ pub mod control;
 pub mod directory;
 mod error;
 mod faults;
+mod graph;
 mod http;
 mod identity;
 pub mod inbox;
@@ -47,6 +48,7 @@ pub use directory::Directory;
 pub use error::SandboxError;
 pub use faults::{Effect, Fault, Faults, HttpAnswer, Phase, Times, TokenFlaw, UnknownEffect};
 pub use inbox::Inbox;
+pub use smtp::SmtpService;
 pub use smtp::limits::SubmissionLimits;
 pub use summary::run;
 
@@ -72,6 +74,8 @@ pub struct Options {
     pub identity_tls_port: u16,
     /// SMTP submission with STARTTLS.
     pub smtp_port: u16,
+    /// The tenant's MX host.
+    pub mx_port: u16,
     /// The web inbox, plain HTTP.
     pub inbox_port: u16,
     /// Where `ca.pem` is written. Default: a fresh temporary folder, removed at the end.
@@ -114,6 +118,7 @@ impl Default for Options {
             identity_port: 0,
             identity_tls_port: 0,
             smtp_port: 0,
+            mx_port: 0,
             inbox_port: 0,
             folder: None,
             profile: Profile::default(),
@@ -174,6 +179,16 @@ impl Sandbox {
     /// Where SMTP clients connect.
     pub fn smtp_address(&self) -> SocketAddr {
         self.cloud.addresses.smtp
+    }
+
+    /// The tenant's MX host: relay through a connector, and Direct Send.
+    pub fn mx_address(&self) -> SocketAddr {
+        self.cloud.addresses.mx
+    }
+
+    /// Has the port for submission play another service, for clients that connect from now on.
+    pub fn play(&self, service: SmtpService) {
+        *sync::lock(&self.cloud.smtp_service) = service;
     }
 
     /// The page with the received mail.
@@ -273,6 +288,7 @@ struct Listeners {
     identity: TcpListener,
     identity_tls: TcpListener,
     smtp: TcpListener,
+    mx: TcpListener,
     inbox: TcpListener,
 }
 
@@ -288,6 +304,7 @@ impl Listeners {
             identity: bind(options.identity_port).await?,
             identity_tls: bind(options.identity_tls_port).await?,
             smtp: bind(options.smtp_port).await?,
+            mx: bind(options.mx_port).await?,
             inbox: bind(options.inbox_port).await?,
         })
     }
@@ -302,13 +319,18 @@ impl Listeners {
             identity: address(&self.identity)?,
             identity_tls: address(&self.identity_tls)?,
             smtp: address(&self.smtp)?,
+            mx: address(&self.mx)?,
             inbox: address(&self.inbox)?,
         })
     }
 
     fn serve(self, cloud: &Arc<Cloud>, ca_file: &Path) -> JoinSet<()> {
         let control = control::router(Arc::clone(cloud), ca_file.to_owned());
-        let identity = |scheme| identity::router(Arc::clone(cloud), scheme).merge(control.clone());
+        let identity = |scheme| {
+            identity::router(Arc::clone(cloud), scheme)
+                .merge(graph::router(Arc::clone(cloud)))
+                .merge(control.clone())
+        };
         let inbox = inbox::router(cloud.inbox.clone()).merge(control.clone());
         let acceptor = cloud.certificates.acceptor.clone();
         let mut servers = JoinSet::new();
@@ -318,7 +340,12 @@ impl Listeners {
             Some(acceptor),
             identity(Scheme::Https),
         ));
-        servers.spawn(smtp::serve(self.smtp, Arc::clone(cloud)));
+        servers.spawn(smtp::serve(self.smtp, Arc::clone(cloud), None));
+        servers.spawn(smtp::serve(
+            self.mx,
+            Arc::clone(cloud),
+            Some(SmtpService::Mx),
+        ));
         servers.spawn(http::serve(self.inbox, None, inbox));
         servers
     }
@@ -360,6 +387,8 @@ fn cloud(
         certificates,
         addresses,
         strict_tenants: options.strict_tenants,
+        smtp_service: std::sync::Mutex::default(),
+        graph: graph::Drafts::default(),
     }
 }
 

@@ -1,6 +1,7 @@
 //! `mailbearer account add`: everything needed to send as one mailbox, from options, and the secret from elsewhere.
 
 use super::grant::GrantArgs;
+use super::route;
 use crate::exit::Exit;
 use crate::input;
 use crate::output::Output;
@@ -9,7 +10,7 @@ use crate::text::{Text, good, link};
 use crate::time;
 use crate::vault::VaultArgs;
 use clap::ValueEnum;
-use mailbearer::model::{Account, Cloud, EndpointOverrides, NewAccount, ProblemKind};
+use mailbearer::model::{Account, Cloud, EndpointOverrides, NewAccount, ProblemKind, Route};
 use mailbearer::{Error, Result};
 use serde_json::json;
 use std::path::PathBuf;
@@ -35,6 +36,15 @@ pub(crate) struct Args {
     /// The Microsoft cloud that holds the mailbox; custom takes every address from the options below
     #[arg(long, value_enum, default_value_t)]
     cloud: CloudArg,
+    /// The road by which mail goes: client-submission, standard-smtp, connector-relay, direct-send, high-volume-email,
+    /// azure-communication-services, graph or folder; its settings follow behind commas, as in `folder,path=/var/out` or
+    /// `standard-smtp,preset=gmail` [default: client-submission]
+    #[arg(long, value_name = "ROUTE", value_parser = route::parse)]
+    route: Option<Route>,
+    /// The road to take when the first one cannot be reached or lets nobody in, in the same form; never after a refusal of
+    /// the mail itself
+    #[arg(long, value_name = "ROUTE", value_parser = route::parse)]
+    fallback: Option<Route>,
     #[command(flatten)]
     grant: GrantArgs,
     /// The day on which the client secret ends, as the portal shows it, such as 2027-11-25: `status` and events then warn
@@ -107,6 +117,8 @@ fn new_account(args: Args) -> Result<NewAccount> {
         tenant: args.tenant,
         client_id: args.client_id,
         secret_expires_at_unix_ms: args.secret_expires,
+        route: args.route.unwrap_or_default(),
+        fallback: args.fallback,
         grant: args.grant.read()?,
         endpoints: args.endpoints.overrides()?,
     })
@@ -167,10 +179,12 @@ fn unverified(setting: &str) -> String {
         "smtpHost" => "--smtp-host",
         "scopes" => "--scope",
         "audiences" => "--audience",
+        "tokenUrl" => "--token-url",
+        "authorizationUrl" => "--authorization-url",
         other => other,
     };
     format!(
-        "  note: Microsoft's sources disagree here; if it does not work, add the account again with {option}"
+        "  note: this could not be confirmed; if it does not work, add the account again with {option}"
     )
 }
 

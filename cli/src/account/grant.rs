@@ -42,6 +42,13 @@ pub(super) struct GrantArgs {
     /// Sign in with another issuer's token in this file, read anew for every request
     #[arg(long, value_name = "FILE", group = "credential")]
     federated_token_file: Option<String>,
+    /// Sign in with the password in this file, where the server takes one; otherwise it comes from the environment variable
+    /// MAILBEARER_PASSWORD, or is asked for
+    #[arg(long, value_name = "FILE", group = "credential")]
+    password_file: Option<PathBuf>,
+    /// The name to sign in with beside a password [default: the mailbox]
+    #[arg(long, value_name = "NAME")]
+    username: Option<String>,
     /// Take the access token that this command prints, such as `az account get-access-token`; no shell is involved
     #[arg(long, value_name = "COMMAND", group = "credential")]
     token_command: Option<String>,
@@ -56,6 +63,8 @@ enum GrantArg {
     FederatedToken,
     ManagedIdentity,
     TokenCommand,
+    Password,
+    Nothing,
 }
 
 impl GrantArgs {
@@ -76,6 +85,11 @@ impl GrantArgs {
             GrantArg::TokenCommand => Grant::TokenCommand {
                 command: self.command()?,
             },
+            GrantArg::Password => Grant::Password {
+                username: self.username.clone(),
+                password: self.password()?,
+            },
+            GrantArg::Nothing => Grant::Nothing,
         })
     }
 
@@ -103,6 +117,7 @@ impl GrantArgs {
                 GrantArg::FederatedToken,
             ),
             (self.token_command.is_some(), GrantArg::TokenCommand),
+            (self.password_file.is_some(), GrantArg::Password),
         ]
         .into_iter()
         .find_map(|(is_given, kind)| is_given.then_some(kind))
@@ -126,6 +141,21 @@ impl GrantArgs {
             true => Err(secret_missing()),
             false => Ok(secret),
         }
+    }
+
+    fn password(&self) -> Result<SecretText> {
+        let text = if let Some(path) = &self.password_file {
+            input::text(path, "the password's file")?
+        } else if let Ok(text) = std::env::var(PASSWORD_VARIABLE) {
+            text
+        } else if prompt::is_possible() {
+            return prompt::secret("Password: ");
+        } else {
+            return Err(missing(&format!(
+                "--password-file FILE, or {PASSWORD_VARIABLE}"
+            )));
+        };
+        Ok(without_line_end(text))
     }
 
     fn certificate(&self) -> Result<Grant> {
@@ -193,6 +223,9 @@ fn pkcs12_passphrase_missing() -> Error {
         ),
     )
 }
+
+/// The environment variable that may hold a password.
+const PASSWORD_VARIABLE: &str = "MAILBEARER_PASSWORD";
 
 /// The environment variable that may hold the client secret.
 const SECRET_VARIABLE: &str = "MAILBEARER_CLIENT_SECRET";
@@ -290,6 +323,10 @@ mod tests {
         );
         check("--token-command oama", false, Some(GrantArg::TokenCommand));
         check("--token-command oama --client-secret-stdin", false, None);
+        check("--password-file p", true, Some(GrantArg::Password));
+        check("--grant password", true, Some(GrantArg::Password));
+        check("--grant nothing", true, Some(GrantArg::Nothing));
+        check("--grant nothing --password-file p", false, None);
     }
 
     #[test]

@@ -49,6 +49,8 @@ impl Stage {
                 client_id: application.client_id.clone(),
                 grant,
                 secret_expires_at_unix_ms: None,
+                route: mailbearer::model::Route::default(),
+                fallback: None,
                 endpoints: endpoints(&sandbox),
             };
             mailbearer.add_account(account).await?;

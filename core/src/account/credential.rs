@@ -7,11 +7,11 @@ use crate::provider::pkcs12;
 use crate::secret::SecretBytes;
 use serde::Serialize;
 
-/// The record for the vault; none where a person signs in.
+/// The record for the vault; none where a person or nobody signs in.
 pub(super) fn seal(grant: &Grant) -> Result<Option<SecretBytes>> {
     // Exposed to be sealed by the vault.
     let stored = match grant {
-        Grant::AuthorizationCode | Grant::DeviceCode => return Ok(None),
+        Grant::AuthorizationCode | Grant::DeviceCode | Grant::Nothing => return Ok(None),
         Grant::ClientSecret { client_secret } => Stored::ClientSecret {
             client_secret: client_secret.expose(),
         },
@@ -30,6 +30,10 @@ pub(super) fn seal(grant: &Grant) -> Result<Option<SecretBytes>> {
         },
         Grant::ManagedIdentity => Stored::ManagedIdentity,
         Grant::TokenCommand { command } => Stored::TokenCommand { command },
+        Grant::Password { username, password } => Stored::Password {
+            username: username.as_deref(),
+            password: password.expose(),
+        },
     };
     let record = serde_json::to_vec(&stored).map_err(unwritable)?;
     Ok(Some(SecretBytes::new(record)))
@@ -63,6 +67,10 @@ enum Stored<'a> {
     TokenCommand {
         command: &'a [String],
     },
+    Password {
+        username: Option<&'a str>,
+        password: &'a str,
+    },
 }
 
 #[cfg(test)]
@@ -78,6 +86,7 @@ mod tests {
             r#"{"type":"federatedToken","tokenFile":null}"#,
             r#"{"type":"managedIdentity"}"#,
             r#"{"type":"tokenCommand","command":["az","account"]}"#,
+            r#"{"type":"password","username":null,"password":"p"}"#,
         ] {
             let read: Grant = serde_json::from_str(grant).unwrap();
             let record = seal(&read).unwrap().unwrap();
@@ -85,6 +94,7 @@ mod tests {
             assert_eq!(unseal(&record).unwrap().kind(), read.kind());
         }
         assert!(seal(&Grant::DeviceCode).unwrap().is_none());
+        assert!(seal(&Grant::Nothing).unwrap().is_none());
         assert!(unseal(&b"{".to_vec().into()).is_none());
     }
 }

@@ -6,7 +6,9 @@ mod environment;
 mod upkeep;
 
 use crate::error::{Error, Result};
-use crate::model::{Account, Endpoints, Grant, NewAccount, Passphrase, ProblemKind};
+use crate::model::{
+    Account, Cloud, Endpoints, Fallback, Grant, NewAccount, Passphrase, ProblemKind, Route,
+};
 use crate::provider;
 use crate::secret::SecretBytes;
 use crate::vault::{Vault, VaultLock};
@@ -36,10 +38,11 @@ impl Accounts {
     /// What a new account will be, if it may be stored. Errors: `Config`, `Misuse` (the name is taken), `Storage`.
     pub(crate) async fn admit(&self, new: &NewAccount) -> Result<Account> {
         let endpoints = provider::endpoints(new)?;
+        let fallback = provider::fallback(new)?;
         if self.vault.read(&settings_key(&new.name)).await?.is_some() {
             return Err(name_taken(&new.name));
         }
-        Ok(stored_form(new, endpoints))
+        Ok(stored_form(new, endpoints, fallback))
     }
 
     /// Fails if the vault takes no writes: asked before anything is spent that could not be stored. Errors: `Misuse`, `Storage`.
@@ -62,6 +65,7 @@ impl Accounts {
         let settings = serde_json::to_vec(&Stored::new(account)).map_err(unwritable)?;
         // A leftover of an earlier account of this name must not sign this one in.
         self.remove_state(name).await?;
+        self.remove_state(&fallback_name(name)).await?;
         if let Some(credential) = credential {
             self.vault.write(&credential_key(name), &credential).await?;
         }
@@ -91,8 +95,19 @@ impl Accounts {
         Ok(names.map(str::to_owned).collect())
     }
 
-    /// One account. Errors: `Misuse` (no such account), `Storage`.
+    /// One account; `<name>+fallback` is the account as it is on its second road. Errors: `Misuse` (no such account),
+    /// `Storage`.
     pub(crate) async fn find(&self, name: &str) -> Result<Account> {
+        let Some(base) = first_roads_name(name) else {
+            return self.find_stored(name).await;
+        };
+        match on_second_road(&self.find_stored(base).await?) {
+            Some(account) => Ok(account),
+            None => Err(self.unknown(name).await),
+        }
+    }
+
+    async fn find_stored(&self, name: &str) -> Result<Account> {
         let key = settings_key(name);
         match self.vault.read(&key).await {
             Ok(Some(record)) => read_settings(&key, &record),
@@ -105,6 +120,7 @@ impl Accounts {
 
     /// What an account that needs no person signs in with.
     pub(crate) async fn credential(&self, name: &str) -> Result<Grant> {
+        let name = first_roads_name(name).unwrap_or(name);
         let sealed = self.vault.read(&credential_key(name)).await?;
         let grant = sealed.and_then(|sealed| credential::unseal(&sealed));
         grant.ok_or_else(|| damaged(&credential_key(name)))
@@ -171,9 +187,10 @@ impl Accounts {
 
     /// Removes an account with everything that belongs to it. Errors: `Misuse` (no such account), `Storage`.
     pub(crate) async fn remove(&self, name: &str) -> Result<()> {
-        self.find(name).await?;
+        self.find_stored(name).await?;
         // Settings last: a removal that was cut short can be repeated.
         self.remove_state(name).await?;
+        self.remove_state(&fallback_name(name)).await?;
         self.vault.remove(&credential_key(name)).await?;
         self.vault.remove(&settings_key(name)).await?;
         Ok(())
@@ -246,16 +263,52 @@ fn warning_key(name: &str) -> String {
     format!("warnings/{name}")
 }
 
-fn stored_form(new: &NewAccount, endpoints: Endpoints) -> Account {
+/// What follows an account's name in the name of the same account on its second road. No account's own name can end so.
+const FALLBACK: &str = "+fallback";
+
+/// The name under which an account's second road keeps its tokens.
+pub(crate) fn fallback_name(name: &str) -> String {
+    format!("{name}{FALLBACK}")
+}
+
+/// The name of the account whose second road this is.
+pub(crate) fn first_roads_name(name: &str) -> Option<&str> {
+    name.strip_suffix(FALLBACK)
+}
+
+/// The account as it is on its second road, if it has one.
+pub(crate) fn on_second_road(account: &Account) -> Option<Account> {
+    let Fallback { route, endpoints } = account.fallback.clone()?;
+    Some(Account {
+        name: fallback_name(&account.name),
+        cloud: cloud_of(&route, account.cloud),
+        route,
+        endpoints,
+        fallback: None,
+        ..account.clone()
+    })
+}
+
+/// The cloud whose rules hold on a road: none of Microsoft's at another provider's server.
+fn cloud_of(route: &Route, cloud: Cloud) -> Cloud {
+    match route {
+        Route::StandardSmtp { .. } => Cloud::Custom,
+        _ => cloud,
+    }
+}
+
+fn stored_form(new: &NewAccount, endpoints: Endpoints, fallback: Option<Fallback>) -> Account {
     Account {
         name: new.name.clone(),
         mailbox: new.mailbox.clone(),
-        cloud: new.cloud,
+        cloud: cloud_of(&new.route, new.cloud),
         tenant: new.tenant.clone(),
         client_id: new.client_id.clone(),
         grant: new.grant.kind(),
         secret_expires_at_unix_ms: new.secret_expires_at_unix_ms,
+        route: new.route.clone(),
         endpoints,
+        fallback,
     }
 }
 

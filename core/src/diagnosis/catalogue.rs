@@ -1,7 +1,7 @@
 //! The catalogue: causes with their fixes, and the rules that lead from an answer to its causes.
 //! Both are data under `catalogue/`; a cause's kind, fix and retry advice stand there and nowhere else.
 
-use crate::model::{ProblemKind, Retry};
+use crate::model::{ProblemKind, ReplyClass, ReplyScope, Retry};
 use serde::Deserialize;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::LazyLock;
@@ -28,6 +28,12 @@ pub struct Cause {
     /// Milliseconds after which the same may be tried again; absent where that needs a change.
     #[serde(default)]
     pub retry_ms: Option<u64>,
+    /// The class of a mail server's answer with this cause; absent for causes that no mail server names.
+    #[serde(default)]
+    pub class: Option<ReplyClass>,
+    /// What such an answer is about.
+    #[serde(default)]
+    pub scope: Option<ReplyScope>,
     /// A cause that only sums up several others: the answer did not say which one it is.
     #[serde(default)]
     pub unclear: bool,
@@ -248,7 +254,7 @@ fn read() -> Result<Catalogue, toml::de::Error> {
 /// A test reads the files, so the empty catalogue stands here only to keep a broken build from panicking.
 static CATALOGUE: LazyLock<Catalogue> = LazyLock::new(|| read().unwrap_or_default());
 
-const CAUSES: [&str; 14] = [
+const CAUSES: [&str; 15] = [
     include_str!("catalogue/causes/network.toml"),
     include_str!("catalogue/causes/client.toml"),
     include_str!("catalogue/causes/smtp_auth.toml"),
@@ -262,6 +268,7 @@ const CAUSES: [&str; 14] = [
     include_str!("catalogue/causes/limits.toml"),
     include_str!("catalogue/causes/blocked.toml"),
     include_str!("catalogue/causes/delivery.toml"),
+    include_str!("catalogue/causes/graph.toml"),
     include_str!("catalogue/causes/unclear.toml"),
 ];
 

@@ -3,7 +3,9 @@
 //! Nothing here asks a server anything: what the texts do not say stays a list of possible causes.
 
 mod catalogue;
+mod class;
 mod explain;
+mod graph;
 mod judge;
 mod redact;
 mod sighting;
@@ -13,7 +15,8 @@ mod token;
 
 pub use catalogue::{Cause, causes};
 pub(crate) use explain::explain;
-pub(crate) use smtp::{SmtpPhase, smtp_refusal};
+pub(crate) use graph::graph_refusal;
+pub(crate) use smtp::{SmtpPhase, password_refusal, smtp_refusal};
 pub(crate) use token::{OAuthError, token_refusal};
 
 use crate::error::Error;
@@ -22,12 +25,24 @@ use crate::model::ProblemKind;
 /// The error for a cause that the caller has recognised itself: kind, fix and retry advice come from the catalogue.
 pub(crate) fn problem(code: &str, text: impl Into<String>) -> Error {
     match catalogue::cause(code) {
-        Some(cause) => Error::new(cause.kind, code, text, &cause.fix).with_retry(cause.retry()),
+        Some(cause) => classified(
+            Error::new(cause.kind, code, text, &cause.fix).with_retry(cause.retry()),
+            cause,
+        ),
         None => Error::new(ProblemKind::Internal, code, text, REPORT_IT),
+    }
+}
+
+fn classified(error: Error, cause: &Cause) -> Error {
+    match (cause.class, cause.scope) {
+        (Some(class), Some(scope)) => error.with_class(class, scope),
+        _ => error,
     }
 }
 
 const REPORT_IT: &str = "Report this as a fault of Mailbearer.";
 
+#[cfg(test)]
+mod class_tests;
 #[cfg(test)]
 mod tests;

@@ -2,6 +2,7 @@
 //! The reply's text decides where the catalogue knows it; otherwise its codes do (RFC 5321 section 4.2, RFC 3463).
 
 use super::catalogue::{self, Cause, Enhanced, Place};
+use super::class::classify;
 use super::judge::judge;
 use super::redact::without_secrets;
 use super::sighting::{Reply, Sighting};
@@ -30,7 +31,17 @@ pub(crate) enum SmtpPhase {
 
 /// The error for an SMTP reply that is a refusal (4yz or 5yz), or out of place.
 pub(crate) fn smtp_refusal(host: &str, phase: SmtpPhase, reply: &SmtpReply) -> Error {
-    let cause = cause_of(host, phase, reply);
+    refusal(host, phase, reply, "* sign-in by token")
+}
+
+/// The error for a refusal of a password.
+pub(crate) fn password_refusal(host: &str, reply: &SmtpReply) -> Error {
+    refusal(host, SmtpPhase::Auth, reply, "* sign-in by password")
+}
+
+fn refusal(host: &str, phase: SmtpPhase, reply: &SmtpReply, sign_in: &str) -> Error {
+    let (cause, confidence) = cause_of(host, phase, reply, sign_in);
+    let (class, scope) = classify(cause, confidence, phase, reply);
     let (kind, code, meaning, fix) = match cause {
         Some(cause) => (
             cause.kind,
@@ -48,12 +59,19 @@ pub(crate) fn smtp_refusal(host: &str, phase: SmtpPhase, reply: &SmtpReply) -> E
     let text = format!("{host} {}: {meaning}", what_happened(phase, reply.code));
     Error::new(kind, code, text, fix)
         .with_retry(retry_of(cause, reply.code))
+        .with_class(class, scope)
         .with_answer(answer(reply))
 }
 
-fn cause_of(host: &str, phase: SmtpPhase, reply: &SmtpReply) -> Option<&'static Cause> {
+/// The cause, and how certain it is.
+fn cause_of(
+    host: &str,
+    phase: SmtpPhase,
+    reply: &SmtpReply,
+    sign_in: &str,
+) -> (Option<&'static Cause>, f64) {
     if !(400..600).contains(&reply.code) {
-        return catalogue::cause("smtp-protocol-violation");
+        return (catalogue::cause("smtp-protocol-violation"), 1.0);
     }
     let signs = Reply {
         basic: Some(reply.code),
@@ -61,11 +79,13 @@ fn cause_of(host: &str, phase: SmtpPhase, reply: &SmtpReply) -> Option<&'static 
     };
     let sighting = Sighting::of_reply(signs, without_tail(&reply.text), phase);
     let host = format!("host: {}", host.to_ascii_lowercase());
-    let situation =
-        Situation::of_lines(&[&host, "* sign-in by token", "* mailbearer is the client"]);
-    judge(&sighting, &situation, &[Place::Smtp])
-        .verdict()
-        .or_else(|| catalogue::cause(fallback(phase, reply.code)))
+    let situation = Situation::of_lines(&[&host, sign_in, "* mailbearer is the client"]);
+    let judgement = judge(&sighting, &situation, &[Place::Smtp]);
+    let best = judgement.findings.first();
+    match judgement.verdict() {
+        Some(cause) => (Some(cause), best.map_or(0.0, |finding| finding.confidence)),
+        None => (catalogue::cause(fallback(phase, reply.code)), 0.0),
+    }
 }
 
 /// The cause when no rule knows the reply: its first digit and the phase are all there is.

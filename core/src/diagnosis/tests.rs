@@ -168,9 +168,14 @@ mod the_catalogue {
             .filter(|code| !by_rule.contains(code))
             .collect();
         let by_code = [
+            "graph-access-denied",
+            "graph-mailbox-unknown",
+            "graph-request-refused",
+            "graph-token-refused",
             "message-refused",
             "not-a-token-endpoint",
             "smtp-protocol-violation",
+            "throttle-graph",
             "token-request-refused",
         ];
         assert_eq!(unreached, by_code_sorted(&unreached, &by_code));

@@ -8,9 +8,9 @@ pub(crate) mod test_mail;
 use crate::account::Accounts;
 use crate::error::{Error, Result};
 use crate::host::{Clock, HttpClient, Network};
-use crate::model::{Account, Examination, Examine, Finding, Health, Stage, Timeouts};
+use crate::model::{Account, Examination, Examine, Finding, Health, RouteKind, Stage, Timeouts};
 use crate::token::TokenCache;
-use crate::transport::SmtpRoute;
+use crate::transport::{Examined, Login, SmtpRoute};
 use probe::Seen;
 use std::sync::Arc;
 use std::time::Duration;
@@ -31,7 +31,7 @@ impl Doctor<'_> {
         &self,
         account: &Account,
         order: &Examine,
-        route: SmtpRoute,
+        route: Option<SmtpRoute>,
     ) -> Examination {
         let mut report = Report::new(self.clock);
         report.note(Stage::Settings, probe::settings(account));
@@ -44,8 +44,18 @@ impl Doctor<'_> {
                 probe::identity_provider(self, account),
             )
             .await;
-        self.examine_server(order, patient(route), &mut report)
-            .await;
+        match route {
+            Some(route) => {
+                self.examine_server(order, patient(route), &mut report)
+                    .await
+            }
+            None if account.route.kind() == RouteKind::Graph => {
+                report
+                    .run(Stage::Token, server::token(self, &account.name))
+                    .await;
+            }
+            None => {}
+        }
         report.finish(&account.name)
     }
 
@@ -54,22 +64,32 @@ impl Doctor<'_> {
         let Some(mut session) = server::open(self, &route, report).await else {
             return;
         };
-        let token = report
-            .run(Stage::Token, server::token(self, &route.account))
-            .await;
-        if let Some(token) = token {
-            let signed_in = report
-                .run(
-                    Stage::Authentication,
-                    server::sign_in(self, &route, &mut session, &token),
-                )
-                .await;
-            if signed_in.is_some() {
-                let senders = server::senders(&mut session, &route.mailbox, &order.senders);
-                report.run(Stage::Sender, senders).await;
-            }
+        if self.signs_in(&route, &mut session, report).await.is_some() {
+            let senders = server::senders(&mut session, &route.mailbox, &order.senders);
+            report.run(Stage::Sender, senders).await;
         }
         session.close().await;
+    }
+
+    async fn signs_in(
+        &self,
+        route: &Arc<SmtpRoute>,
+        session: &mut Examined,
+        report: &mut Report<'_>,
+    ) -> Option<()> {
+        match &route.login {
+            Login::Token => {
+                let token = server::token(self, &route.account);
+                let token = report.run(Stage::Token, token).await?;
+                let signing_in = server::sign_in(self, route, session, &token);
+                report.run(Stage::Authentication, signing_in).await
+            }
+            Login::Password(password) => {
+                let signing_in = server::sign_in_with(session, password);
+                report.run(Stage::Authentication, signing_in).await
+            }
+            Login::Certificate(_) | Login::Nobody => Some(()),
+        }
     }
 }
 

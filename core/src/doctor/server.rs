@@ -5,9 +5,9 @@ use super::probe::Seen;
 use super::{Doctor, Report};
 use crate::error::{Error, Result};
 use crate::host::within;
-use crate::model::{Stage, Trail};
+use crate::model::{SmtpSecurity, Stage, Step, Trail};
 use crate::token::{AccessToken, TokenSource as _};
-use crate::transport::{Examined, SmtpRoute, examine};
+use crate::transport::{Examined, Password, SmtpRoute, examine};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -26,7 +26,7 @@ pub(super) async fn open(
         Err(error) => (None, Some(more_about(doctor, route, error).await)),
     };
     let broken = error.as_ref().map(|error| stage_of(error, &trail));
-    for stage in SESSION {
+    for stage in session(route.security) {
         if Some(stage) == broken {
             break;
         }
@@ -72,6 +72,13 @@ pub(super) async fn sign_in(
     Ok(Seen::sound(text, ()))
 }
 
+/// Signs in with a password.
+pub(super) async fn sign_in_with(session: &mut Examined, password: &Password) -> Result<Seen<()>> {
+    session.sign_in_with(password).await?;
+    let text = format!("signed in as {} with a password", password.username);
+    Ok(Seen::sound(text, ()))
+}
+
 /// Names every sender. The account's own mailbox must be taken; another address that is not is a warning.
 pub(super) async fn senders(
     server: &mut Examined,
@@ -94,40 +101,43 @@ pub(super) async fn senders(
     Ok(Seen::sound(text, ()).warned(refused))
 }
 
-/// The stages of a session until its capabilities are known.
-const SESSION: [Stage; 5] = [
-    Stage::NameLookup,
-    Stage::Connection,
-    Stage::Greeting,
-    Stage::Tls,
-    Stage::Capabilities,
-];
+/// The stages of a session until its capabilities are known, in the order in which they come.
+fn session(security: SmtpSecurity) -> [Stage; 5] {
+    use Stage::{Capabilities, Connection, Greeting, NameLookup, Tls};
+    match security {
+        SmtpSecurity::StartTls => [NameLookup, Connection, Greeting, Tls, Capabilities],
+        SmtpSecurity::ImplicitTls => [NameLookup, Connection, Tls, Greeting, Capabilities],
+    }
+}
 
-/// The stages that the steps of a trail belong to: connect, greeting, EHLO, STARTTLS, TLS handshake, EHLO.
-const STEPS: [Stage; 6] = [
-    Stage::Connection,
-    Stage::Greeting,
-    Stage::Greeting,
-    Stage::Tls,
-    Stage::Tls,
-    Stage::Capabilities,
-];
+/// The steps of a trail with the stages they belong to.
+fn steps(trail: &Trail) -> impl Iterator<Item = (Stage, &Step)> {
+    let mut has_tls = false;
+    trail.steps.iter().map(move |step| {
+        let stage = match &*step.name {
+            "connect" => Stage::Connection,
+            "STARTTLS" | "TLS handshake" => Stage::Tls,
+            "EHLO" if has_tls => Stage::Capabilities,
+            _ => Stage::Greeting,
+        };
+        has_tls |= step.name == "TLS handshake";
+        (stage, step)
+    })
+}
 
 /// The stage at which a session failed: that of its last step, where the error does not say more.
 fn stage_of(error: &Error, trail: &Trail) -> Stage {
     match error.code() {
         "dns-failure" => Stage::NameLookup,
         "starttls-missing" => Stage::Tls,
-        _ => {
-            let last = trail.steps.len().saturating_sub(1);
-            STEPS.get(last).copied().unwrap_or(Stage::Connection)
-        }
+        _ => steps(trail)
+            .last()
+            .map_or(Stage::Connection, |(stage, _)| stage),
     }
 }
 
 fn took(stage: Stage, trail: &Trail) -> Duration {
-    let steps = STEPS.iter().zip(&trail.steps);
-    let of_stage = steps.filter(|(of, _)| **of == stage);
+    let of_stage = steps(trail).filter(|(of, _)| *of == stage);
     let micros = of_stage.map(|(_, step)| step.duration_us).sum();
     Duration::from_micros(micros)
 }
@@ -137,7 +147,7 @@ fn text_of(stage: Stage, route: &SmtpRoute, trail: &Trail, opened: Option<&Exami
     match stage {
         Stage::NameLookup => format!("{host} has an address"),
         Stage::Connection => format!("{host} takes connections on port {port}"),
-        Stage::Greeting => format!("{host} greets as a mail server and offers STARTTLS"),
+        Stage::Greeting => format!("{host} greets as a mail server"),
         Stage::Tls => match &trail.tls {
             Some(tls) => format!(
                 "{} with {}; the certificate is good for {host}",

@@ -54,6 +54,8 @@ impl Found {
                 client_id,
                 grant,
                 secret_expires_at_unix_ms: None,
+                route: crate::model::Route::default(),
+                fallback: None,
                 endpoints: EndpointOverrides {
                     authority: hints.endpoints.authority.or(place.authority),
                     ..hints.endpoints

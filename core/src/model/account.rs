@@ -1,6 +1,6 @@
 //! An account: which mailbox sends, through which cloud, and how it signs in.
 
-use super::Bytes;
+use super::{Bytes, Fallback, Route, SmtpSecurity};
 use crate::secret::SecretText;
 use serde::{Deserialize, Serialize};
 
@@ -31,6 +31,13 @@ pub struct NewAccount {
     /// so itself. It is warned of, and nothing is refused by it.
     #[serde(default)]
     pub secret_expires_at_unix_ms: Option<i64>,
+    /// The road by which mail goes. Default: client submission to Exchange Online.
+    #[serde(default)]
+    pub route: Route,
+    /// The road to take when the first one certainly has nothing of a mail: it could not be reached, or would not let the
+    /// account sign in. Never after a refusal of the mail itself, and never when its fate is not known.
+    #[serde(default)]
+    pub fallback: Option<Route>,
     /// Values that replace the cloud's own.
     #[serde(default)]
     pub endpoints: EndpointOverrides,
@@ -56,8 +63,15 @@ pub struct Account {
     pub grant: GrantKind,
     /// When the client secret ends, in milliseconds since 1970-01-01T00:00:00Z, if that was said.
     pub secret_expires_at_unix_ms: Option<i64>,
+    /// The road by which mail goes.
+    #[serde(default)]
+    pub route: Route,
     /// The addresses, ports and scopes in force.
     pub endpoints: Endpoints,
+    /// The road to take when the first one certainly has nothing of a mail. Its tokens are those of the account
+    /// `<name>+fallback`, under which a person signs in for it.
+    #[serde(default)]
+    pub fallback: Option<Fallback>,
 }
 
 /// The Microsoft clouds, which share nothing: each has its own sign-in and mail hosts.
@@ -132,6 +146,16 @@ pub enum Grant {
         /// The program and its arguments, run without a shell.
         command: Vec<String>,
     },
+    /// A password (AUTH PLAIN or LOGIN, over TLS only), for servers that are not Exchange Online, which ends it.
+    Password {
+        /// Who signs in. Default: the mailbox, or the route's own user name.
+        #[serde(default)]
+        username: Option<String>,
+        /// The password, or an app password.
+        password: SecretText,
+    },
+    /// Nothing: on the way to a folder or to the tenant's MX host nobody signs in.
+    Nothing,
 }
 
 impl Grant {
@@ -147,6 +171,8 @@ impl Grant {
             Self::FederatedToken { .. } => GrantKind::FederatedToken,
             Self::ManagedIdentity => GrantKind::ManagedIdentity,
             Self::TokenCommand { .. } => GrantKind::TokenCommand,
+            Self::Password { .. } => GrantKind::Password,
+            Self::Nothing => GrantKind::Nothing,
         }
     }
 }
@@ -172,6 +198,10 @@ pub enum GrantKind {
     ManagedIdentity,
     /// A command prints the access token.
     TokenCommand,
+    /// A password, where the server takes one.
+    Password,
+    /// Nobody signs in.
+    Nothing,
 }
 
 impl GrantKind {
@@ -213,7 +243,7 @@ pub struct EndpointOverrides {
 #[cfg_attr(feature = "uniffi", derive(uniffi::Record))]
 #[serde(rename_all = "camelCase")]
 pub struct Endpoints {
-    /// The token endpoint.
+    /// The token endpoint; empty where no token is needed.
     pub token_url: String,
     /// The authorization endpoint, where a person signs in.
     #[serde(default)]
@@ -224,10 +254,16 @@ pub struct Endpoints {
     pub scopes: Vec<String>,
     /// The audiences a token may carry; empty when unchecked.
     pub audiences: Vec<String>,
-    /// The SMTP submission host; its certificate must carry this name.
+    /// The SMTP host; its certificate must carry this name. Empty on a road without SMTP.
     pub smtp_host: String,
-    /// The SMTP submission port, always with STARTTLS.
+    /// The SMTP port; 0 on a road without SMTP.
     pub smtp_port: u16,
+    /// How TLS begins on the way to the SMTP host.
+    #[serde(default)]
+    pub smtp_security: SmtpSecurity,
+    /// Microsoft Graph's address, on the road by Graph.
+    #[serde(default)]
+    pub graph_url: Option<String>,
     /// Certificates trusted in addition to the system's, as PEM text.
     pub ca_pem: Option<String>,
     /// The settings in force, by their names in [`EndpointOverrides`], on which Microsoft's own sources disagree:

@@ -1,6 +1,6 @@
 //! What became of a mail: the server's verdict on each recipient, and the trail of how it got there.
 
-use super::{Retry, TokenOrigin};
+use super::{Problem, ReplyClass, ReplyScope, Retry, RouteKind, TokenOrigin};
 use serde::{Deserialize, Serialize};
 
 /// A mail that the server took for at least one recipient.
@@ -18,12 +18,15 @@ pub struct Delivery {
     /// The `Message-ID` the server named in its verdict, without angle brackets. Exchange may replace the one sent;
     /// bounces name this one.
     pub server_message_id: Option<String>,
-    /// The server's verdict on the message.
+    /// The server's verdict on the message. On a route without SMTP the code is that of HTTP, or 250 for a file.
     pub reply: SmtpReply,
     /// The verdict on each recipient, in the order given.
     pub recipients: Vec<RecipientVerdict>,
     /// How it got there.
     pub trail: Trail,
+    /// Why the account's first route did not take it, where its second one did.
+    #[serde(default)]
+    pub passed_over: Option<Problem>,
 }
 
 /// The verdict on one recipient.
@@ -44,6 +47,12 @@ pub struct RecipientVerdict {
     pub fix: String,
     /// Whether and when to try this recipient again.
     pub retry: Retry,
+    /// The kind of answer it was; absent where no mail server was asked.
+    #[serde(default)]
+    pub class: Option<ReplyClass>,
+    /// What the answer is about: everything of this scope can expect the same.
+    #[serde(default)]
+    pub scope: Option<ReplyScope>,
 }
 
 /// What the server decided about a recipient.
@@ -84,7 +93,13 @@ pub struct SmtpReply {
 #[cfg_attr(feature = "uniffi", derive(uniffi::Record))]
 #[serde(rename_all = "camelCase")]
 pub struct Trail {
-    /// The server's host and port.
+    /// The road it took.
+    #[serde(default)]
+    pub route: RouteKind,
+    /// As whom it was sent.
+    #[serde(default)]
+    pub identity: SenderIdentity,
+    /// The server's host and port; Microsoft Graph's address, or the folder's path.
     pub server: String,
     /// The TLS session; absent when the dialogue ended before it.
     pub tls: Option<TlsSession>,
@@ -94,6 +109,43 @@ pub struct Trail {
     pub size_bytes: u64,
     /// The steps taken, in order.
     pub steps: Vec<Step>,
+}
+
+/// As whom a mail was sent: who signed in, and whom the recipients see.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "uniffi", derive(uniffi::Record))]
+#[serde(rename_all = "camelCase")]
+pub struct SenderIdentity {
+    /// The mailbox that signed in, or that was named at sign-in; empty where nobody did.
+    pub login: String,
+    /// The envelope's sender (`MAIL FROM`), to whom bounces go; empty for none.
+    pub mail_from: String,
+    /// The address in `From`.
+    pub from: String,
+    /// The address in `Sender`, where the message has one.
+    pub sender: Option<String>,
+    /// What these make of it, and which right it takes.
+    pub kind: SendingAs,
+}
+
+/// As whom a mail is sent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "uniffi", derive(uniffi::Enum))]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub enum SendingAs {
+    /// The mailbox itself. Where a person signed in who is not its owner (a shared mailbox), full access is needed.
+    #[default]
+    Mailbox,
+    /// Another address: an alias of the mailbox, if the organization lets aliases send, or another mailbox, with the right
+    /// Send As. Which of the two, only the server knows.
+    AliasOrSendAs,
+    /// On behalf of another address: it is in `From` and the mailbox in `Sender`. Needs the right Send on Behalf.
+    OnBehalf,
+    /// Nobody signed in: the server judges the envelope alone.
+    Anonymous,
 }
 
 /// A TLS session.

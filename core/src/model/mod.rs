@@ -12,6 +12,7 @@ mod examination;
 mod log;
 mod message;
 mod problem;
+mod route;
 mod sign_in;
 mod test_mail;
 mod token;
@@ -24,7 +25,8 @@ pub use config::{
     RenewalSettings, TOKEN_MS, Timeouts, VERDICT_MS, VaultSettings,
 };
 pub use delivery::{
-    Delivery, RecipientVerdict, SmtpReply, Step, TlsSession, TokenUse, Trail, Verdict,
+    Delivery, RecipientVerdict, SenderIdentity, SendingAs, SmtpReply, Step, TlsSession, TokenUse,
+    Trail, Verdict,
 };
 pub use diagnosis::{Diagnosis, Evidence, EvidenceItem, EvidenceKind};
 pub use event::{Credential, Event};
@@ -33,7 +35,8 @@ pub use log::{LogLevel, LogRecord};
 pub use message::{
     Address, Attachment, Content, Envelope, Header, ListUnsubscribe, Message, Priority,
 };
-pub use problem::{Problem, ProblemKind, Retry};
+pub use problem::{Problem, ProblemKind, ReplyClass, ReplyScope, Retry};
+pub use route::{Fallback, Route, RouteKind, SmtpPreset, SmtpSecurity};
 pub use sign_in::{SignInFlow, SignInPrompt};
 pub use test_mail::{TestDelivery, TestMail};
 pub use token::{RevealedAccessToken, TokenOrigin, TokenState, TokenStatus};

@@ -27,6 +27,12 @@ pub struct Problem {
     /// The server's own words, where a server answered.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub answer: Option<String>,
+    /// The kind of answer it was, where a mail server or the way to it is concerned.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub class: Option<ReplyClass>,
+    /// What the answer is about: everything of this scope can expect the same.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scope: Option<ReplyScope>,
     /// The verdict on each recipient, where the server gave one.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub recipients: Vec<RecipientVerdict>,
@@ -57,6 +63,60 @@ pub enum ProblemKind {
     Misuse,
     /// Report it: this is a fault of Mailbearer.
     Internal,
+}
+
+/// What kind of answer a mail server gave.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "uniffi", derive(uniffi::Enum))]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub enum ReplyClass {
+    /// It took the mail.
+    Accepted,
+    /// Too much at once, or in a day: slow down.
+    Throttled,
+    /// A fault of the server, of one behind it, or of the way there, which may pass.
+    Unavailable,
+    /// Whoever signs in was not recognised.
+    Authentication,
+    /// Whoever signs in may not do this.
+    Authorization,
+    /// A rule of the server, the organization or the recipient forbids it.
+    Policy,
+    /// There is something wrong with a recipient.
+    Recipient,
+    /// Too large.
+    Size,
+    /// The content was not liked, or is malformed.
+    Content,
+    /// The sender, its tenant or its address is blocked for what it sent before.
+    Blocked,
+    /// One side does not understand the other.
+    Protocol,
+    /// The answer is missing: the mail may have been taken.
+    Undecided,
+}
+
+/// What a mail server's answer is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "uniffi", derive(uniffi::Enum))]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub enum ReplyScope {
+    /// One recipient: others can do better.
+    Recipient,
+    /// This mail: others can do better.
+    Mail,
+    /// Everything this mailbox sends.
+    Mailbox,
+    /// Everything the tenant sends.
+    Tenant,
+    /// This connection: another one can do better.
+    Connection,
+    /// Everything this machine sends to that host.
+    Host,
 }
 
 /// Whether and when the same call may be repeated.

@@ -9,6 +9,7 @@ use http::Uri;
 use std::net::IpAddr;
 
 /// The token endpoint and, where a person signs in, the two that a sign-in begins at.
+#[derive(Default)]
 pub(super) struct SignInAddresses {
     pub(super) token_url: String,
     pub(super) authorization_url: Option<String>,
@@ -91,7 +92,7 @@ fn authority<'a>(account: &'a NewAccount, clouds: &'a Clouds) -> Result<Option<&
     Ok(Some(given))
 }
 
-fn check_url(setting: &str, url: &str) -> Result<()> {
+pub(super) fn check_url(setting: &str, url: &str) -> Result<()> {
     let malformed = |reason: &str| {
         refusal(
             "url-malformed",

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use std::sync::LazyLock;
 
 /// All clouds, and what they have in common.
-#[derive(Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Clouds {
     pub(super) graph_hosts: Vec<String>,
@@ -22,7 +22,7 @@ pub(super) struct Clouds {
 }
 
 /// One Microsoft cloud.
-#[derive(Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct CloudData {
     /// The sign-in host, with its scheme.
@@ -45,6 +45,11 @@ pub(super) struct CloudData {
     /// Every host name under which this cloud takes submissions.
     pub(super) smtp_hosts: Vec<String>,
     pub(super) smtp_port: u16,
+    /// Microsoft Graph's address.
+    pub(super) graph_url: String,
+    /// The permission by which a person's application sends.
+    #[serde(default = "persons_permission")]
+    pub(super) permission: String,
     /// The settings, by their public name, for which sources disagree.
     pub(super) unverified: Vec<String>,
 }
@@ -60,6 +65,20 @@ impl Clouds {
             Cloud::Personal => Some(&self.personal),
             Cloud::Custom => None,
         }
+    }
+
+    /// The same with other data for one cloud: what another road than client submission needs there.
+    pub(super) fn replacing(&self, cloud: Cloud, data: CloudData) -> Self {
+        let mut clouds = self.clone();
+        match cloud {
+            Cloud::Worldwide => clouds.worldwide = data,
+            Cloud::UsGovernmentHigh => clouds.us_government_high = data,
+            Cloud::UsGovernmentDod => clouds.us_government_dod = data,
+            Cloud::China => clouds.china = data,
+            Cloud::Personal => clouds.personal = data,
+            Cloud::Custom => {}
+        }
+        clouds
     }
 
     /// The clouds that own a host name, for whatever purpose; none when it is not Microsoft's.
@@ -91,6 +110,10 @@ impl Clouds {
             .filter_map(|cloud| self.data(cloud))
             .any(|data| data.smtp_hosts.iter().any(|known| known == host))
     }
+}
+
+fn persons_permission() -> String {
+    super::PERSONS_PERMISSION.to_owned()
 }
 
 impl CloudData {

@@ -105,13 +105,38 @@ pub(super) fn check_grant(account: &NewAccount) -> Result<()> {
         }
         Grant::FederatedToken { token_file } => check_path(token_file.as_deref()),
         Grant::TokenCommand { command } => check_command(command),
-        Grant::AuthorizationCode | Grant::DeviceCode | Grant::ManagedIdentity => Ok(()),
+        Grant::Password { username, password } => {
+            check_login(username.as_deref(), password.expose())
+        }
+        Grant::AuthorizationCode | Grant::DeviceCode | Grant::ManagedIdentity | Grant::Nothing => {
+            Ok(())
+        }
     }
 }
 
 /// Tokens of these come without an app registration that we would have to name.
 fn needs_no_registration(grant: &Grant) -> bool {
     matches!(grant, Grant::ManagedIdentity | Grant::TokenCommand { .. })
+}
+
+/// A password may hold anything but what ends it in PLAIN (RFC 4616); no error repeats it.
+fn check_login(username: Option<&str>, password: &str) -> Result<()> {
+    let is_sound = |text: &str| !text.is_empty() && !text.contains('\0');
+    if username.is_some_and(|username| !is_sound(username)) {
+        return Err(refusal(
+            "username-invalid",
+            "grant.username is empty or holds a NUL",
+            "Give the name the server knows the mailbox by, or leave it out where that is the mailbox's address.",
+        ));
+    }
+    if is_sound(password) && password.trim() == password {
+        return Ok(());
+    }
+    Err(refusal(
+        "password-invalid",
+        "grant.password is empty, holds a NUL, or has blanks or line ends around it",
+        "Give the password exactly as it is, or an app password where the provider asks for one.",
+    ))
 }
 
 fn check_path(path: Option<&str>) -> Result<()> {

@@ -6,12 +6,14 @@ pub(crate) mod certificate;
 mod clouds;
 mod identity;
 pub(crate) mod pkcs12;
+pub(crate) mod route;
+mod routes;
 mod scope;
 mod submission;
 mod token;
 
 use crate::error::{Error, Result};
-use crate::model::{Cloud, EndpointOverrides, Endpoints, NewAccount, ProblemKind};
+use crate::model::{Cloud, EndpointOverrides, Endpoints, Fallback, NewAccount, ProblemKind, Route};
 use clouds::Clouds;
 
 pub(crate) use token::{
@@ -36,50 +38,111 @@ pub(crate) fn endpoints(account: &NewAccount) -> Result<Endpoints> {
     identity::check_name(&account.name)?;
     identity::check_mailbox(account, clouds)?;
     identity::check_grant(account)?;
-    let tenant = identity::tenant(account, clouds)?;
-    identity::check_client_id(account)?;
-    check_custom_is_complete(account)?;
-    let addresses = address::sign_in_addresses(account, tenant, clouds)?;
-    let scopes = scope::scopes(account, clouds)?;
-    let audiences = scope::audiences(account, clouds)?;
-    let smtp_host = submission::smtp_host(account, clouds)?;
-    let smtp_port = submission::smtp_port(account, &smtp_host, clouds)?;
     submission::check_ca_pem(account)?;
-    let mut hosts = vec![smtp_host.clone()];
-    hosts.extend(address::host_of(&addresses.token_url));
-    let persons = [
-        &addresses.authorization_url,
-        &addresses.device_authorization_url,
-    ];
-    let persons = persons.into_iter().flatten();
-    hosts.extend(persons.filter_map(|url| address::host_of(url)));
-    hosts.extend(scope::resource_hosts(&scopes));
-    submission::check_one_cloud(account, &hosts, clouds)?;
+    let plan = route::plan(account, clouds)?;
+    let signing_in = match plan.needs_token {
+        true => signing_in(&plan.account, &plan.clouds)?,
+        false => SigningIn::default(),
+    };
+    let server = match (&plan.server, &account.route) {
+        (Some(server), _) => server.clone(),
+        (None, Route::ClientSubmission) => submission::server(&plan.account, &plan.clouds)?,
+        (None, _) => route::Server::default(),
+    };
+    let mut hosts = signing_in.hosts();
+    hosts.push(server.host.clone());
+    submission::check_one_cloud(&plan.account, &hosts, &plan.clouds)?;
     Ok(Endpoints {
-        token_url: addresses.token_url,
-        authorization_url: addresses.authorization_url,
-        device_authorization_url: addresses.device_authorization_url,
-        scopes,
-        audiences,
-        smtp_host,
-        smtp_port,
+        token_url: signing_in.addresses.token_url,
+        authorization_url: signing_in.addresses.authorization_url,
+        device_authorization_url: signing_in.addresses.device_authorization_url,
+        scopes: signing_in.scopes,
+        audiences: signing_in.audiences,
+        smtp_host: server.host,
+        smtp_port: server.port,
+        smtp_security: server.security,
+        graph_url: plan.graph_url,
         ca_pem: account.endpoints.ca_pem.clone(),
-        unverified: unverified(account, clouds),
+        unverified: unverified(account, &plan.unverified),
     })
 }
 
-/// The cloud's own settings for which sources disagree, as far as no override replaces them.
-fn unverified(account: &NewAccount, clouds: &Clouds) -> Vec<String> {
+/// Checks the second road of an account and resolves its endpoints. What the account's own `endpoints` say of scopes,
+/// audiences and the SMTP server is for the first road; but host and port also for client submission as the second.
+///
+/// # Errors
+///
+/// As [`endpoints`].
+pub(crate) fn fallback(account: &NewAccount) -> Result<Option<Fallback>> {
+    let Some(route) = account.fallback.clone() else {
+        return Ok(None);
+    };
+    route::check_fallback(&account.route, &route)?;
+    let overrides = &account.endpoints;
+    let submits = route == Route::ClientSubmission;
+    let second = NewAccount {
+        route: route.clone(),
+        fallback: Some(account.route.clone()),
+        endpoints: EndpointOverrides {
+            scopes: None,
+            audiences: None,
+            smtp_host: submits.then(|| overrides.smtp_host.clone()).flatten(),
+            smtp_port: submits.then_some(overrides.smtp_port).flatten(),
+            ..overrides.clone()
+        },
+        ..account.clone()
+    };
+    let endpoints = endpoints(&second)?;
+    Ok(Some(Fallback { route, endpoints }))
+}
+
+/// Where a token comes from and what it is for; nothing of it where none is needed.
+#[derive(Default)]
+struct SigningIn {
+    addresses: address::SignInAddresses,
+    scopes: Vec<String>,
+    audiences: Vec<String>,
+}
+
+fn signing_in(account: &NewAccount, clouds: &Clouds) -> Result<SigningIn> {
+    let tenant = identity::tenant(account, clouds)?;
+    identity::check_client_id(account)?;
+    check_custom_is_complete(account)?;
+    Ok(SigningIn {
+        addresses: address::sign_in_addresses(account, tenant, clouds)?,
+        scopes: scope::scopes(account, clouds)?,
+        audiences: scope::audiences(account, clouds)?,
+    })
+}
+
+impl SigningIn {
+    /// Every host that has to belong to the same cloud.
+    fn hosts(&self) -> Vec<String> {
+        let addresses = &self.addresses;
+        let persons = [
+            &addresses.authorization_url,
+            &addresses.device_authorization_url,
+        ];
+        let urls = persons.into_iter().flatten().chain([&addresses.token_url]);
+        let mut hosts: Vec<String> = urls.filter_map(|url| address::host_of(url)).collect();
+        hosts.extend(scope::resource_hosts(&self.scopes));
+        hosts
+    }
+}
+
+/// The settings for which sources disagree, as far as no override replaces them.
+fn unverified(account: &NewAccount, settings: &[String]) -> Vec<String> {
     let overrides = &account.endpoints;
     let is_replaced = |setting: &str| match setting {
         "smtpHost" => overrides.smtp_host.is_some(),
         "scopes" => overrides.scopes.is_some(),
         "audiences" => overrides.audiences.is_some(),
+        "tokenUrl" => overrides.token_url.is_some(),
+        "authorizationUrl" => overrides.authorization_url.is_some(),
         _ => false,
     };
-    let data = clouds.data(account.cloud).into_iter();
-    let settings = data.flat_map(|data| data.unverified.iter());
     settings
+        .iter()
         .filter(|setting| !is_replaced(setting))
         .cloned()
         .collect()
@@ -106,7 +169,10 @@ fn check_custom_is_complete(account: &NewAccount) -> Result<()> {
             "tenant",
         ),
         (overrides.scopes.is_none(), "endpoints.scopes"),
-        (overrides.smtp_host.is_none(), "endpoints.smtpHost"),
+        (
+            overrides.smtp_host.is_none() && account.route == Route::ClientSubmission,
+            "endpoints.smtpHost",
+        ),
     ]
     .into_iter()
     .filter_map(|(is_missing, name)| is_missing.then_some(name))

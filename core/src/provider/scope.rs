@@ -17,7 +17,7 @@ pub(super) fn scopes(account: &NewAccount, clouds: &Clouds) -> Result<Vec<String
     };
     check_syntax(&scopes)?;
     if let Some(data) = data {
-        check_resources(account, &scopes, data, clouds)?;
+        check_resources(account, &scopes, data)?;
         check_grant_needs(account, &scopes, data)?;
     }
     Ok(scopes)
@@ -29,9 +29,11 @@ pub(super) fn audiences(account: &NewAccount, clouds: &Clouds) -> Result<Vec<Str
     let Some(audiences) = account.endpoints.audiences.clone() else {
         return Ok(data.map(|data| data.audiences.clone()).unwrap_or_default());
     };
+    let is_wanted = |audience: &String| data.is_some_and(|data| data.audiences.contains(audience));
     let is_graph = |audience: &String| {
-        audience == &clouds.graph_app_id
-            || resource_host(audience).is_some_and(|host| clouds.graph_hosts.contains(&host))
+        let named = audience == &clouds.graph_app_id
+            || resource_host(audience).is_some_and(|host| clouds.graph_hosts.contains(&host));
+        named && !is_wanted(audience)
     };
     match audiences.iter().find(|audience| is_graph(audience)) {
         Some(audience) if data.is_some() => Err(refusal(
@@ -50,7 +52,8 @@ pub(super) fn resource_hosts(scopes: &[String]) -> impl Iterator<Item = String> 
     scopes.iter().filter_map(|scope| resource_host(scope))
 }
 
-fn default_scopes(data: &CloudData, grant: &Grant) -> Vec<String> {
+/// The fewest scopes that cloud and grant need.
+pub(super) fn default_scopes(data: &CloudData, grant: &Grant) -> Vec<String> {
     match grant {
         grant if grant.kind().is_a_persons() => data.delegated_scopes.clone(),
         _ => data.app_scope.iter().cloned().collect(),
@@ -70,12 +73,7 @@ fn check_syntax(scopes: &[String]) -> Result<()> {
     ))
 }
 
-fn check_resources(
-    account: &NewAccount,
-    scopes: &[String],
-    data: &CloudData,
-    clouds: &Clouds,
-) -> Result<()> {
+fn check_resources(account: &NewAccount, scopes: &[String], data: &CloudData) -> Result<()> {
     let mut hosts: Vec<String> = Vec::new();
     for scope in scopes.iter().filter(|scope| !is_sign_in_scope(scope)) {
         // A scope without a resource means Microsoft Graph.
@@ -98,20 +96,18 @@ fn check_resources(
     }
     match hosts.first() {
         Some(host) if data.resource_hosts.contains(host) => Ok(()),
-        Some(host) => Err(foreign_resource(account, host, data, clouds)),
+        Some(host) => Err(foreign_resource(account, host, data)),
         None => Err(missing_permission(data)),
     }
 }
 
-fn foreign_resource(
-    account: &NewAccount,
-    host: &str,
-    data: &CloudData,
-    clouds: &Clouds,
-) -> crate::error::Error {
+fn foreign_resource(account: &NewAccount, host: &str, data: &CloudData) -> crate::error::Error {
     let wanted = default_scopes(data, &account.grant).join(" ");
-    let owners = clouds.owners(host);
-    if let Some(owner) = owners.first() {
+    // Of all clouds as they are, whatever the route asks for.
+    let owners = clouds::clouds().map(|clouds| clouds.owners(host));
+    let owners = owners.unwrap_or_default();
+    let is_elsewhere = !owners.contains(&account.cloud);
+    if let Some(owner) = owners.first().filter(|_| is_elsewhere) {
         return refusal(
             "wrong-cloud-endpoint",
             format!(
@@ -123,9 +119,9 @@ fn foreign_resource(
     }
     refusal(
         "wrong-scope-audience",
-        format!("a token for this resource cannot submit mail over SMTP: {host}"),
+        format!("a token for this resource cannot send mail by this route: {host}"),
         format!(
-            "Ask for `{wanted}`: SMTP takes tokens of Exchange Online only, never of Microsoft Graph."
+            "Ask for `{wanted}`: this route takes tokens of that resource only, and SMTP none of Microsoft Graph."
         ),
     )
 }
@@ -133,7 +129,10 @@ fn foreign_resource(
 fn missing_permission(data: &CloudData) -> crate::error::Error {
     refusal(
         "scope-without-smtp-send",
-        "none of the scopes permits submitting mail over SMTP",
+        format!(
+            "none of the scopes permits sending mail by this route ({})",
+            data.permission
+        ),
         format!(
             "Ask for `{}`, or leave endpoints.scopes out.",
             data.delegated_scopes.join(" ")
@@ -166,7 +165,7 @@ fn check_app_scope(scopes: &[String], data: &CloudData) -> Result<()> {
 fn check_delegated_scopes(scopes: &[String], data: &CloudData) -> Result<()> {
     let permits = |scope: &String| {
         let permission = scope.rsplit('/').next().unwrap_or_default();
-        permission.eq_ignore_ascii_case("SMTP.Send") || permission == ".default"
+        permission.eq_ignore_ascii_case(&data.permission) || permission == ".default"
     };
     if !scopes.iter().any(permits) {
         return Err(missing_permission(data));

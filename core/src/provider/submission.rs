@@ -4,18 +4,29 @@
 use super::address::is_loopback;
 use super::clouds::{self, Clouds, MICROSOFT_CLOUDS};
 use super::refusal;
+use super::route::Server;
 use crate::error::Result;
-use crate::model::{Cloud, NewAccount};
+use crate::model::{Cloud, NewAccount, SmtpSecurity};
 use std::net::IpAddr;
 
+/// Where client submission leads.
+pub(super) fn server(account: &NewAccount, clouds: &Clouds) -> Result<Server> {
+    let host = smtp_host(account, clouds)?;
+    Ok(Server {
+        port: smtp_port(account, &host, clouds)?,
+        host,
+        security: SmtpSecurity::StartTls,
+    })
+}
+
 /// The SMTP host: as given, or the cloud's.
-pub(super) fn smtp_host(account: &NewAccount, clouds: &Clouds) -> Result<String> {
+fn smtp_host(account: &NewAccount, clouds: &Clouds) -> Result<String> {
     let data = clouds.data(account.cloud);
     let host = match (&account.endpoints.smtp_host, data) {
         (Some(host), _) => host.trim_end_matches('.').to_ascii_lowercase(),
         (None, data) => data.map(|data| data.smtp_host.clone()).unwrap_or_default(),
     };
-    check_host_syntax(&host)?;
+    check_host_syntax("endpoints.smtpHost", &host)?;
     let usual = data.map_or("the provider's submission host", |data| &data.smtp_host);
     if clouds
         .mx_suffixes
@@ -42,7 +53,7 @@ pub(super) fn smtp_host(account: &NewAccount, clouds: &Clouds) -> Result<String>
 }
 
 /// The SMTP port: as given, or 587.
-pub(super) fn smtp_port(account: &NewAccount, host: &str, clouds: &Clouds) -> Result<u16> {
+fn smtp_port(account: &NewAccount, host: &str, clouds: &Clouds) -> Result<u16> {
     let data = clouds.data(account.cloud);
     let default = data.map_or(SUBMISSION_PORT, |data| data.smtp_port);
     let port = account.endpoints.smtp_port.unwrap_or(default);
@@ -112,7 +123,7 @@ pub(super) fn check_one_cloud(
     Ok(())
 }
 
-fn check_host_syntax(host: &str) -> Result<()> {
+pub(super) fn check_host_syntax(setting: &str, host: &str) -> Result<()> {
     let label = |label: &str| {
         !label.is_empty()
             && label
@@ -125,7 +136,7 @@ fn check_host_syntax(host: &str) -> Result<()> {
     }
     Err(refusal(
         "smtp-host-invalid",
-        format!("endpoints.smtpHost is not a host name: {host:?}"),
+        format!("{setting} is not a host name: {host:?}"),
         "Give the name alone, such as `smtp.office365.com`: no scheme, no port, no blanks. The port has its own setting.",
     ))
 }

@@ -18,6 +18,8 @@ fn person() -> NewAccount {
         client_id: CLIENT.to_owned(),
         grant: Grant::DeviceCode,
         secret_expires_at_unix_ms: None,
+        route: Route::default(),
+        fallback: None,
         endpoints: EndpointOverrides::default(),
     }
 }
@@ -39,6 +41,8 @@ fn custom() -> NewAccount {
     NewAccount {
         cloud: Cloud::Custom,
         secret_expires_at_unix_ms: None,
+        route: Route::default(),
+        fallback: None,
         endpoints: EndpointOverrides {
             authority: Some("http://127.0.0.1:8080".to_owned()),
             scopes: Some(vec!["smtp".to_owned()]),
@@ -179,6 +183,8 @@ fn a_custom_cloud_takes_everything_from_the_overrides() {
 fn names_every_missing_setting_of_a_custom_cloud_at_once() {
     let account = NewAccount {
         secret_expires_at_unix_ms: None,
+        route: Route::default(),
+        fallback: None,
         endpoints: EndpointOverrides::default(),
         ..custom()
     };
@@ -617,6 +623,7 @@ fn every_code_is_documented() {
         include_str!("identity.rs"),
         include_str!("certificate.rs"),
         include_str!("address.rs"),
+        include_str!("route.rs"),
         include_str!("scope.rs"),
         include_str!("submission.rs"),
     ];
@@ -646,4 +653,335 @@ fn names_what_is_unverified_until_it_is_overridden() {
     check(&government, &["smtpHost"]);
     government.endpoints.smtp_host = Some("outlook.office365.us".to_owned());
     check(&government, &[]);
+}
+
+mod routes {
+    use super::*;
+    use crate::model::{Route, SmtpPreset, SmtpSecurity};
+
+    fn password() -> Grant {
+        Grant::Password {
+            username: None,
+            password: SecretText::new("pass word".to_owned()),
+        }
+    }
+
+    fn standard(preset: Option<SmtpPreset>, host: Option<&str>, port: Option<u16>) -> Route {
+        Route::StandardSmtp {
+            preset,
+            host: host.map(str::to_owned),
+            port,
+            security: None,
+        }
+    }
+
+    fn relay(host: &str) -> Route {
+        Route::ConnectorRelay {
+            host: Some(host.to_owned()),
+            port: None,
+        }
+    }
+
+    fn high_volume() -> Route {
+        Route::HighVolumeEmail {
+            host: None,
+            port: None,
+        }
+    }
+
+    fn graph() -> Route {
+        Route::Graph {
+            url: None,
+            large_mails: false,
+        }
+    }
+
+    /// `expected` is the code of the refusal, or empty where the settings must pass.
+    fn check(grant: Grant, route: Route, expected: &str) {
+        check_from(
+            person(),
+            |account| {
+                account.grant = grant;
+                account.route = route;
+            },
+            expected,
+        );
+    }
+
+    #[test]
+    fn a_route_and_a_grant_must_fit() {
+        let folder = || Route::Folder {
+            path: "/var/out".to_owned(),
+        };
+        let azure = |username: &str| Route::AzureCommunicationServices {
+            username: username.to_owned(),
+            host: None,
+            port: None,
+        };
+        let direct = || Route::DirectSend {
+            host: Some("contoso-com.mail.protection.outlook.com".to_owned()),
+            port: None,
+            domains: Vec::new(),
+        };
+        check(secret(SECRET), Route::ClientSubmission, "");
+        check(password(), Route::ClientSubmission, "basic-auth-off");
+        check(Grant::Nothing, Route::ClientSubmission, "grant-missing");
+        check(secret(SECRET), graph(), "");
+        check(Grant::DeviceCode, graph(), "");
+        check(password(), graph(), "grant-not-possible");
+        check(secret(SECRET), high_volume(), "");
+        check(password(), high_volume(), "");
+        check(secret(SECRET), azure("contoso|app|tenant"), "");
+        check(password(), azure("contoso|app|tenant"), "");
+        check(secret(SECRET), azure(" "), "route-username-invalid");
+        check(Grant::Nothing, folder(), "");
+        check(secret(SECRET), folder(), "grant-not-used");
+        check(Grant::Nothing, direct(), "");
+        check(password(), direct(), "grant-not-used");
+        check(Grant::Nothing, relay("mail.contoso.com"), "wrong-host");
+        check(Grant::Nothing, relay("contoso-com.x-v1.mx.microsoft"), "");
+        check(
+            Grant::Nothing,
+            relay("contoso-com.mail.protection.outlook.com"),
+            "",
+        );
+        check(Grant::Nothing, relay("smtp.office365.com"), "wrong-host");
+        check(Grant::Nothing, relay("localhost"), "");
+        check(Grant::Nothing, relay("a b"), "smtp-host-invalid");
+        let no_path = Route::Folder {
+            path: " ".to_owned(),
+        };
+        check(Grant::Nothing, no_path, "route-path-invalid");
+    }
+
+    #[test]
+    fn another_providers_server_takes_its_preset_or_its_own_settings() {
+        check(
+            password(),
+            standard(None, Some("mail.example.org"), None),
+            "",
+        );
+        check(password(), standard(None, None, None), "route-host-missing");
+        check(
+            password(),
+            standard(Some(SmtpPreset::Gmail), None, None),
+            "",
+        );
+        check(
+            password(),
+            standard(Some(SmtpPreset::OwnServer), None, None),
+            "route-host-missing",
+        );
+        check(
+            password(),
+            standard(None, Some("mail.example.org"), Some(0)),
+            "smtp-port-invalid",
+        );
+        check(
+            password(),
+            standard(None, Some("smtp.office365.com"), None),
+            "basic-auth-off",
+        );
+        check(
+            Grant::AuthorizationCode,
+            standard(None, Some("smtp.office365.com"), None),
+            "route-host-mismatch",
+        );
+        check(
+            Grant::AuthorizationCode,
+            standard(Some(SmtpPreset::Gmail), None, None),
+            "",
+        );
+        check(
+            Grant::AuthorizationCode,
+            standard(None, Some("mail.example.org"), None),
+            "custom-cloud-incomplete",
+        );
+        let empty = Grant::Password {
+            username: None,
+            password: SecretText::new(String::new()),
+        };
+        check(
+            empty,
+            standard(None, Some("mail.example.org"), None),
+            "password-invalid",
+        );
+    }
+
+    #[test]
+    fn tls_begins_as_the_port_and_the_preset_have_it() {
+        fn check(route: Route, host: &str, port: u16, security: SmtpSecurity) {
+            let account = NewAccount {
+                grant: password(),
+                route,
+                ..person()
+            };
+            let found = endpoints(&account).unwrap();
+            let found = (
+                found.smtp_host.as_str(),
+                found.smtp_port,
+                found.smtp_security,
+            );
+            assert_eq!(found, (host, port, security));
+        }
+        use SmtpSecurity::{ImplicitTls, StartTls};
+        let own = |port| standard(None, Some("mail.example.org"), port);
+        check(own(None), "mail.example.org", 587, StartTls);
+        check(own(Some(465)), "mail.example.org", 465, ImplicitTls);
+        check(own(Some(2525)), "mail.example.org", 2525, StartTls);
+        check(
+            standard(Some(SmtpPreset::Gmail), None, None),
+            "smtp.gmail.com",
+            587,
+            StartTls,
+        );
+        check(
+            standard(Some(SmtpPreset::Gmail), None, Some(465)),
+            "smtp.gmail.com",
+            465,
+            ImplicitTls,
+        );
+        check(
+            standard(Some(SmtpPreset::Yahoo), None, None),
+            "smtp.mail.yahoo.com",
+            465,
+            ImplicitTls,
+        );
+        let implicit = Route::StandardSmtp {
+            preset: None,
+            host: Some("mail.example.org".to_owned()),
+            port: None,
+            security: Some(ImplicitTls),
+        };
+        check(implicit, "mail.example.org", 465, ImplicitTls);
+    }
+
+    #[test]
+    fn each_route_asks_for_the_least_that_can_send() {
+        fn check(grant: Grant, route: Route, scopes: &[&str]) {
+            let account = NewAccount {
+                grant,
+                route,
+                ..person()
+            };
+            assert_eq!(endpoints(&account).unwrap().scopes, scopes);
+        }
+        let large = Route::Graph {
+            url: None,
+            large_mails: true,
+        };
+        check(
+            Grant::DeviceCode,
+            graph(),
+            &["https://graph.microsoft.com/Mail.Send", "offline_access"],
+        );
+        check(
+            Grant::DeviceCode,
+            large,
+            &[
+                "https://graph.microsoft.com/Mail.Send",
+                "https://graph.microsoft.com/Mail.ReadWrite",
+                "offline_access",
+            ],
+        );
+        check(
+            secret(SECRET),
+            graph(),
+            &["https://graph.microsoft.com/.default"],
+        );
+        check(
+            secret(SECRET),
+            high_volume(),
+            &["https://outlook.office.com/.default"],
+        );
+        check(Grant::Nothing, relay("localhost"), &[]);
+        check(
+            password(),
+            standard(Some(SmtpPreset::Gmail), None, None),
+            &[],
+        );
+        check(
+            Grant::AuthorizationCode,
+            standard(Some(SmtpPreset::Gmail), None, None),
+            &["https://mail.google.com/"],
+        );
+    }
+
+    #[test]
+    fn a_scope_of_another_route_is_refused() {
+        let scoped = |route: Route, scope: &str, expected: &str| {
+            check_from(
+                person(),
+                |account| {
+                    account.route = route;
+                    account.endpoints.scopes = words(&[scope, "offline_access"]);
+                },
+                expected,
+            );
+        };
+        scoped(
+            graph(),
+            "https://outlook.office.com/SMTP.Send",
+            "wrong-scope-audience",
+        );
+        scoped(
+            graph(),
+            "https://graph.microsoft.com/Mail.Read",
+            "scope-without-smtp-send",
+        );
+        scoped(graph(), "https://graph.microsoft.com/Mail.Send", "");
+        scoped(
+            high_volume(),
+            "https://outlook.office.com/SMTP.Send",
+            "scope-without-smtp-send",
+        );
+    }
+
+    #[test]
+    fn a_second_route_must_send_and_be_another() {
+        let check = |route: Route, second: Route, expected: Result<&str, &str>| {
+            let account = NewAccount {
+                grant: secret(SECRET),
+                route,
+                fallback: Some(second),
+                ..person()
+            };
+            let found = fallback(&account);
+            let found = found.as_ref().map(|second| {
+                let scopes = &second.as_ref().unwrap().endpoints.scopes;
+                scopes.first().map_or("", String::as_str)
+            });
+            assert_eq!(found.map_err(Error::code), expected);
+        };
+        let folder = Route::Folder {
+            path: "/var/out".to_owned(),
+        };
+        let graph_scope = "https://graph.microsoft.com/.default";
+        let exchange_scope = "https://outlook.office365.com/.default";
+        check(Route::ClientSubmission, graph(), Ok(graph_scope));
+        check(graph(), Route::ClientSubmission, Ok(exchange_scope));
+        check(Route::ClientSubmission, relay("localhost"), Ok(""));
+        check(graph(), graph(), Err("fallback-same-route"));
+        check(graph(), folder, Err("fallback-sends-nothing"));
+    }
+
+    #[test]
+    fn overrides_of_the_first_route_do_not_leak_into_the_second() {
+        let account = NewAccount {
+            grant: secret(SECRET),
+            route: Route::ClientSubmission,
+            fallback: Some(high_volume()),
+            endpoints: EndpointOverrides {
+                smtp_host: Some("localhost".to_owned()),
+                smtp_port: Some(2587),
+                ..EndpointOverrides::default()
+            },
+            ..person()
+        };
+        let second = fallback(&account).unwrap().unwrap().endpoints;
+        assert_eq!(
+            (second.smtp_host.as_str(), second.smtp_port),
+            ("smtp.hve.mx.microsoft", 587)
+        );
+    }
 }

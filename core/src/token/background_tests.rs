@@ -111,6 +111,8 @@ impl World {
             client_id: name.to_owned(),
             grant,
             secret_expires_at_unix_ms,
+            route: crate::model::Route::default(),
+            fallback: None,
             endpoints: EndpointOverrides {
                 token_url: Some("https://login.example.test/token".to_owned()),
                 device_authorization_url: Some("https://login.example.test/device".to_owned()),

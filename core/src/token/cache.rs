@@ -8,7 +8,7 @@ use super::inspect::inspect;
 use super::pause::Pause;
 use super::record::Tokens;
 use super::{AccessToken, TokenSource};
-use crate::account::Accounts;
+use crate::account::{Accounts, first_roads_name};
 use crate::audit::Recorder;
 use crate::error::{Error, Result};
 use crate::host::{Clock, within};
@@ -578,10 +578,20 @@ impl TokenCache {
     }
 
     async fn obtain(&self, account: &Account, stored: Option<&Tokens>) -> Result<Tokens> {
+        if matches!(account.grant, GrantKind::Password | GrantKind::Nothing) {
+            return Err(no_token(account));
+        }
         if account.grant.is_a_persons() {
-            let refresh_token = stored.and_then(|tokens| tokens.refresh_token.as_ref());
+            let own = stored.and_then(|tokens| tokens.refresh_token.clone());
+            let refresh_token = match own {
+                Some(own) => Some(own),
+                None => self.first_roads_refresh_token(&account.name).await?,
+            };
             let refresh_token = refresh_token.ok_or_else(|| sign_in_needed(account, stored))?;
-            return self.provider.by_refresh_token(account, refresh_token).await;
+            return self
+                .provider
+                .by_refresh_token(account, &refresh_token)
+                .await;
         }
         let grant = self.accounts.credential(&account.name).await?;
         self.obtain_with(account, &grant).await
@@ -591,6 +601,7 @@ impl TokenCache {
         let provider = &self.provider;
         match grant {
             Grant::AuthorizationCode | Grant::DeviceCode => Err(sign_in_needed(account, None)),
+            Grant::Password { .. } | Grant::Nothing => Err(no_token(account)),
             Grant::ClientSecret { client_secret } => {
                 provider.by_client_secret(account, client_secret).await
             }
@@ -614,6 +625,16 @@ impl TokenCache {
             Grant::ManagedIdentity => provider.by_managed_identity(account).await,
             Grant::TokenCommand { command } => provider.by_command(command).await,
         }
+    }
+
+    /// For the second road of an account that has no tokens of its own yet: a refresh token of Entra ID is bound to person
+    /// and application, not to a resource, so the first road's serves both.
+    async fn first_roads_refresh_token(&self, name: &str) -> Result<Option<SecretText>> {
+        let Some(first) = first_roads_name(name) else {
+            return Ok(None);
+        };
+        let tokens = self.stored(first).await?;
+        Ok(tokens.and_then(|tokens| tokens.refresh_token.clone()))
     }
 
     pub(super) async fn stored(&self, name: &str) -> Result<Option<Arc<Tokens>>> {
@@ -731,6 +752,15 @@ fn sign_in_needed(account: &Account, stored: Option<&Tokens>) -> Error {
         code,
         format!("{text} {:?}", account.name),
         format!("sign in: mailbearer login {}", account.name),
+    )
+}
+
+fn no_token(account: &Account) -> Error {
+    Error::new(
+        ProblemKind::Misuse,
+        "account-without-token",
+        format!("the account signs in without a token: {:?}", account.name),
+        "ask for tokens of accounts whose grant gives them; a password is never handed out",
     )
 }
 

@@ -28,7 +28,7 @@ pub(crate) fn inspect(account: &Account, token: &str) -> Result<()> {
     check_issuer(account, &claims)?;
     check_tenant(account, &claims)?;
     check_bearer(account, &claims)?;
-    check_permission(&claims)
+    check_permission(account, &claims)
 }
 
 /// Fails if a token from elsewhere is not in its time. The tokens of our own requests need no such check: their life
@@ -238,26 +238,34 @@ fn check_bearer(account: &Account, claims: &Claims) -> Result<()> {
     }
 }
 
-fn check_permission(claims: &Claims) -> Result<()> {
+fn check_permission(account: &Account, claims: &Claims) -> Result<()> {
     let has =
         |list: &[String], name: &str| list.iter().any(|found| found.eq_ignore_ascii_case(name));
-    if !claims.scopes.is_empty() && !has(&claims.scopes, PERSONS_PERMISSION) {
+    let Some(persons) = provider::route::permission(&account.route) else {
+        return Ok(());
+    };
+    if !claims.scopes.is_empty() && !has(&claims.scopes, persons) {
         let text = format!(
-            "the access token does not permit {PERSONS_PERMISSION}, only {}",
+            "the access token does not permit {persons}, only {}",
             claims.scopes.join(", ")
         );
         return Err(diagnosis::problem("scope-not-granted-to-app", text));
     }
+    let applications = match persons {
+        PERSONS_PERMISSION => APPLICATIONS_PERMISSION,
+        other => other,
+    };
     // No roles at all may be RBAC for Applications; other roles without this one switch nothing on.
-    if claims.scopes.is_empty()
-        && !claims.roles.is_empty()
-        && !has(&claims.roles, APPLICATIONS_PERMISSION)
-    {
+    if claims.scopes.is_empty() && !claims.roles.is_empty() && !has(&claims.roles, applications) {
         let text = format!(
-            "the access token has no role {APPLICATIONS_PERMISSION}, only {}",
+            "the access token has no role {applications}, only {}",
             claims.roles.join(", ")
         );
-        return Err(diagnosis::problem("smtp-app-permission-missing", text));
+        let code = match applications {
+            APPLICATIONS_PERMISSION => "smtp-app-permission-missing",
+            _ => "scope-not-granted-to-app",
+        };
+        return Err(diagnosis::problem(code, text));
     }
     Ok(())
 }

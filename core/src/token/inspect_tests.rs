@@ -17,6 +17,8 @@ fn account(grant: GrantKind, cloud: Cloud, audiences: &[&str]) -> Account {
         client_id: CLIENT.to_owned(),
         grant,
         secret_expires_at_unix_ms: None,
+        route: crate::model::Route::default(),
+        fallback: None,
         endpoints: Endpoints {
             token_url: String::new(),
             authorization_url: None,
@@ -28,6 +30,8 @@ fn account(grant: GrantKind, cloud: Cloud, audiences: &[&str]) -> Account {
                 .collect(),
             smtp_host: String::new(),
             smtp_port: 587,
+            smtp_security: crate::model::SmtpSecurity::StartTls,
+            graph_url: None,
             ca_pem: None,
             unverified: Vec::new(),
         },

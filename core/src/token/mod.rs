@@ -25,7 +25,7 @@ use std::sync::Arc;
 
 pub(crate) use background::Background;
 pub(crate) use cache::TokenCache;
-pub(crate) use grant::IdentityProvider;
+pub(crate) use grant::{IdentityProvider, retry_after_ms};
 pub(crate) use sign_in::SignIns;
 
 /// An access token and what is known about it. Cheap to clone; the token itself is shared and secret.
@@ -71,6 +71,12 @@ impl AccessToken {
             scopes: self.scopes.clone(),
             expires_at_unix_ms: self.expires_at_unix_ms,
         }
+    }
+
+    /// Whether two are the same token.
+    pub fn is_same_as(&self, other: &Self) -> bool {
+        // Exposed to be compared; both are ours, so the time it takes tells nobody anything.
+        self.secret.expose() == other.secret.expose()
     }
 }
 

@@ -115,6 +115,8 @@ fn new_account(grant: Grant) -> NewAccount {
         client_id: "app".to_owned(),
         grant,
         secret_expires_at_unix_ms: None,
+        route: crate::model::Route::default(),
+        fallback: None,
         endpoints: EndpointOverrides {
             token_url: Some("https://login.example.test/token".to_owned()),
             device_authorization_url: Some("https://login.example.test/device".to_owned()),

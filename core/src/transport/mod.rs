@@ -1,11 +1,16 @@
 //! One attempt to deliver one mail, with the verdict on each recipient.
 //! Transports report and never retry: a refused token is renewed once, everything else is the caller's decision.
 
+mod folder;
+mod graph;
+mod login;
+pub(crate) mod route;
 pub(crate) mod smtp;
+mod verdict;
 
 use crate::error::Result;
 use crate::host::{Clock, Network};
-use crate::model::{RecipientVerdict, SmtpReply, Timeouts, Trail};
+use crate::model::{RecipientVerdict, SmtpReply, SmtpSecurity, Timeouts, Trail};
 use crate::token::TokenSource;
 use async_trait::async_trait;
 use std::collections::HashMap;
@@ -13,8 +18,10 @@ use std::fmt::Debug;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+pub(crate) use login::{Certificate, Login, Password};
 pub(crate) use smtp::{Examined, examine};
 use smtp::{MannersOfHosts, SmtpTransport};
+use verdict::{accepted_by, alike, not_tried};
 
 /// A finished mail and who it is from and to.
 #[derive(Clone, Debug)]
@@ -38,8 +45,12 @@ pub(crate) struct SmtpRoute {
     pub(crate) account: String,
     /// The server's host name; its certificate must carry it.
     pub(crate) host: String,
-    /// The server's port, always with STARTTLS.
+    /// The server's port.
     pub(crate) port: u16,
+    /// How TLS begins; without it nothing is sent.
+    pub(crate) security: SmtpSecurity,
+    /// What signs in.
+    pub(crate) login: Login,
     /// The mailbox that signs in (`user=` in XOAUTH2).
     pub(crate) mailbox: String,
     /// The name given in EHLO. Default: the address literal of this end.

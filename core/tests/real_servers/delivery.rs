@@ -77,6 +77,8 @@ impl World {
             tenant: String::new(),
             client_id: client_id.clone(),
             secret_expires_at_unix_ms: None,
+            route: mailbearer::model::Route::default(),
+            fallback: None,
             endpoints: EndpointOverrides {
                 token_url: Some(identity.token_url.clone()),
                 authorization_url: Some(identity.authorization_url.clone()),

@@ -138,6 +138,8 @@ pub(crate) fn service(sandbox: &Sandbox) -> NewAccount {
             client_secret: SecretText::new(seed::SERVICE_CLIENT_SECRET.to_owned()),
         },
         secret_expires_at_unix_ms: None,
+        route: mailbearer::model::Route::default(),
+        fallback: None,
         endpoints: endpoints(sandbox),
     }
 }
@@ -152,6 +154,8 @@ pub(crate) fn person(sandbox: &Sandbox) -> NewAccount {
         client_id: seed::PUBLIC_CLIENT_ID.to_owned(),
         grant: Grant::DeviceCode,
         secret_expires_at_unix_ms: None,
+        route: mailbearer::model::Route::default(),
+        fallback: None,
         endpoints: endpoints(sandbox),
     }
 }

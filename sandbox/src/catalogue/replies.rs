@@ -146,6 +146,14 @@ replies! {
     RECIPIENT_HOURLY_LIMIT = "recipient-hourly-limit", Session,
         "554 5.2.122 The recipient has exceeded their limit for the number of messages they can receive per hour. For more information go to http://go.microsoft.com/fwlink/?LinkId=526653.";
 
+    // The MX host.
+    RELAY_ACCESS_DENIED = "relay-access-denied", Session,
+        "550 5.7.64 TenantAttribution; Relay Access Denied";
+    DIRECT_SEND_REJECTED = "direct-send-rejected", Session,
+        "550 5.7.68 TenantInboundAttribution; Direct Send not allowed for this organization from unauthorized sources";
+    INTERNAL_ONLY = "internal-only", Session,
+        "550 5.7.1 High Volume Email accounts can send to internal recipients only";
+
     // Size and content.
     MESSAGE_TOO_LARGE = "message-too-large", Session,
         "552 5.3.4 Message size exceeds fixed maximum message size";

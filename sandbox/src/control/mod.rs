@@ -20,6 +20,7 @@
 //! | `DELETE /sandbox/service-principals/{app id}` | removes it, and the application's role assignments |
 //! | `POST /sandbox/role-assignments` | RBAC for Applications: `{"app_id", "mailboxes": [..] or null}` |
 //! | `POST /sandbox/refused-recipients` | `{"address", "reply": catalogue name or literal}` |
+//! | `PUT /sandbox/smtp-service` | `{"service"}`: what the port for submission plays from now on: `client-submission`, `mx`, `high-volume-email`, `azure-communication-services` or `standard` |
 //! | `GET, POST, DELETE /sandbox/faults` | lists, injects a [`Fault`], clears |
 //! | `GET /sandbox/catalogue` | the names faults can use |
 //! | `GET /sandbox/devices` | user codes that wait for a person |
@@ -42,7 +43,7 @@ use std::time::Duration;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
+use axum::routing::{get, post, put};
 use axum::{Json, Router};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -54,6 +55,8 @@ use crate::cloud::Cloud;
 use crate::directory::seed;
 use crate::faults::Fault;
 use crate::inbox::StoredMail;
+use crate::smtp::SmtpService;
+use crate::sync::lock;
 
 mod administrator;
 mod person;
@@ -76,6 +79,7 @@ pub(crate) fn router(cloud: Arc<Cloud>, ca_file: PathBuf) -> Router {
             "/sandbox/faults",
             get(pending_faults).post(inject).delete(clear_faults),
         )
+        .route("/sandbox/smtp-service", put(play))
         .route("/sandbox/catalogue", get(catalogue))
         .route("/sandbox/mails", get(mails).delete(take_mails))
         .route("/sandbox/clock", get(time))
@@ -114,6 +118,7 @@ async fn overview(State(control): State<Control>) -> Json<Value> {
         "identity_https_url": addresses.identity_https_url(),
         "smtp_host": addresses.smtp.ip(),
         "smtp_port": addresses.smtp.port(),
+        "mx_port": addresses.mx.port(),
         "inbox_url": addresses.inbox_url(),
         "ca_file": control.ca_file,
         "tenant_id": seed::TENANT_ID,
@@ -137,6 +142,16 @@ async fn secrets(State(control): State<Control>) -> Json<Vec<String>> {
 
 async fn refusals(State(control): State<Control>) -> Json<Vec<String>> {
     Json(control.cloud.refusals.all())
+}
+
+#[derive(Deserialize)]
+struct Play {
+    service: SmtpService,
+}
+
+async fn play(State(control): State<Control>, Json(play): Json<Play>) -> Answer {
+    *lock(&control.cloud.smtp_service) = play.service;
+    done()
 }
 
 async fn pending_faults(State(control): State<Control>) -> Answer {

@@ -90,7 +90,13 @@ fn add_service(directory: &Directory) {
             value: SERVICE_CLIENT_SECRET.to_owned(),
             ..ClientSecret::default()
         }],
-        application_permissions: vec!["https://outlook.office365.com/SMTP.SendAsApp".to_owned()],
+        application_permissions: [
+            "https://outlook.office365.com/SMTP.SendAsApp",
+            "https://graph.microsoft.com/Mail.Send",
+            "https://graph.microsoft.com/Mail.ReadWrite",
+        ]
+        .map(str::to_owned)
+        .into(),
         ..Application::default()
     });
     directory.add_service_principal(ExchangeServicePrincipal {

@@ -17,8 +17,10 @@ pub struct Tenant {
     pub smtp_auth_disabled: bool,
     /// `Set-OrganizationConfig -SendFromAliasEnabled`.
     pub send_from_alias_enabled: bool,
-    /// `Set-OrganizationConfig -RejectDirectSend`; has no effect before a profile with an MX host exists.
+    /// `Set-OrganizationConfig -RejectDirectSend`, for the MX host.
     pub reject_direct_send: bool,
+    /// Whether an inbound connector matches the sandbox's clients, so that the MX host relays for them. Default `false`.
+    pub inbound_connector: bool,
     /// Whether people may consent on their own; otherwise only what an administrator consented to is granted.
     pub user_consent_allowed: bool,
     /// Basic authentication for SMTP AUTH (`AUTH LOGIN` with a password).
@@ -49,6 +51,7 @@ impl Default for Tenant {
             smtp_auth_disabled: false,
             send_from_alias_enabled: false,
             reject_direct_send: false,
+            inbound_connector: false,
             user_consent_allowed: true,
             basic_smtp_auth: BasicSmtpAuth::default(),
             stands_in_for: None,

@@ -111,7 +111,7 @@ async fn struck(cloud: &Cloud, phase: Phase, caller: &Caller) -> Option<Response
     faulty_answer(&effect, caller).await
 }
 
-fn literal(answer: &HttpAnswer) -> Response {
+pub(crate) fn literal(answer: &HttpAnswer) -> Response {
     let status = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let html = [(
         header::CONTENT_TYPE,

@@ -1,5 +1,5 @@
 //! The `scope` parameter: which one resource it asks for, and which permissions on it.
-//! Only resources a mail program asks for are known: Exchange Online and Microsoft Graph.
+//! Only resources a mail program asks for are known: Exchange Online, Microsoft Graph, Azure Communication Services.
 
 use super::refusal::Refusal;
 use crate::catalogue::aadsts;
@@ -77,7 +77,14 @@ pub(crate) static GRAPH: Resource = Resource {
     ],
 };
 
-static RESOURCES: [&Resource; 2] = [&EXCHANGE, &GRAPH];
+pub(crate) static AZURE_COMMUNICATION: Resource = Resource {
+    name: "Azure Communication Services",
+    app_id: "632ec9eb-fad7-4cbd-993a-e72973ba2acc",
+    hosts: &["https://communication.azure.com"],
+    delegated: &[],
+};
+
+static RESOURCES: [&Resource; 3] = [&EXCHANGE, &GRAPH, &AZURE_COMMUNICATION];
 
 impl ScopeRequest {
     /// Reads the parameter for a grant that acts for a person.

@@ -6,6 +6,7 @@ use base64::alphabet::STANDARD;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 
 use super::access::{Denial, Identity, Login, smtp_auth_enabled};
+use super::service::SmtpService;
 use crate::catalogue::replies::{
     BAD_CREDENTIALS, BASIC_AUTH_DISABLED, BASIC_AUTH_REMOVED, CONDITIONAL_ACCESS,
     INVALID_AUTH_DATA, Reply,
@@ -22,7 +23,11 @@ pub(super) fn decoded(response: &str) -> Option<Vec<u8>> {
 ///
 /// # Errors
 /// `501` for what has another form, otherwise as [`Login::by_token`].
-pub(super) fn xoauth2(cloud: &Cloud, response: &str) -> Result<Login, Denial> {
+pub(super) fn xoauth2(
+    cloud: &Cloud,
+    response: &str,
+    service: SmtpService,
+) -> Result<Login, Denial> {
     let malformed = || Denial {
         reply: &INVALID_AUTH_DATA,
         reason: "the XOAUTH2 response is malformed".to_owned(),
@@ -32,14 +37,23 @@ pub(super) fn xoauth2(cloud: &Cloud, response: &str) -> Result<Login, Denial> {
         .ok_or_else(malformed)?;
     let (user, token) = user_and_token(&text).ok_or_else(malformed)?;
     cloud.secrets.note(token);
-    Login::by_token(cloud, user, token)
+    match service {
+        SmtpService::HighVolumeEmail => Login::of_high_volume(cloud, user, token),
+        SmtpService::AzureCommunicationServices => Login::of_azure(cloud, user, token),
+        _ => Login::by_token(cloud, user, token),
+    }
 }
 
 /// Signs in with user name and password.
 ///
 /// # Errors
 /// As the tenant's switch for basic authentication says; `535 5.7.139` for wrong credentials.
-pub(super) fn password(cloud: &Cloud, user: &str, password: &str) -> Result<Login, Denial> {
+pub(super) fn password(
+    cloud: &Cloud,
+    user: &str,
+    password: &str,
+    service: SmtpService,
+) -> Result<Login, Denial> {
     cloud.secrets.note(password);
     let refused = |reply: &'static Reply, reason: &str| {
         Err(Denial {
@@ -47,6 +61,9 @@ pub(super) fn password(cloud: &Cloud, user: &str, password: &str) -> Result<Logi
             reason: format!("{user}: {reason}"),
         })
     };
+    if service == SmtpService::AzureCommunicationServices {
+        return Login::of_azure_secret(cloud, user, password);
+    }
     let Some(mailbox) = cloud.directory.user(user).filter(User::has_mailbox) else {
         return refused(&BASIC_AUTH_DISABLED, "no such mailbox");
     };
@@ -55,6 +72,7 @@ pub(super) fn password(cloud: &Cloud, user: &str, password: &str) -> Result<Logi
         .tenant(&mailbox.tenant_id)
         .map(|tenant| tenant.basic_smtp_auth);
     match switch.unwrap_or_default() {
+        _ if service == SmtpService::Standard => {}
         BasicSmtpAuth::Removed => {
             return refused(&BASIC_AUTH_REMOVED, "basic authentication is removed");
         }

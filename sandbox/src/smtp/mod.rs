@@ -1,4 +1,5 @@
-//! Exchange Online's client submission (SMTP AUTH) on port 587: STARTTLS, XOAUTH2, pipelining, chunking.
+//! Exchange Online's client submission (SMTP AUTH) on port 587, and its other SMTP services: STARTTLS, XOAUTH2, pipelining,
+//! chunking.
 //! Accepted mail goes to the inbox; nothing is ever relayed.
 
 use std::sync::Arc;
@@ -9,19 +10,23 @@ use tokio::task::JoinSet;
 use crate::cloud::Cloud;
 use crate::http::accept;
 
-mod access;
+pub(crate) mod access;
 mod auth;
 mod command;
 pub(crate) mod limits;
 mod reply;
+mod service;
 mod session;
 mod sign_in;
 mod submission;
 mod transaction;
 mod wire;
 
-/// Serves until the task is aborted; its sessions end with it.
-pub(crate) async fn serve(listener: TcpListener, cloud: Arc<Cloud>) {
+pub use service::SmtpService;
+
+/// Serves until the task is aborted; its sessions end with it. Without a fixed service, the port plays the one that is set
+/// when a client connects.
+pub(crate) async fn serve(listener: TcpListener, cloud: Arc<Cloud>, fixed: Option<SmtpService>) {
     let mut sessions = JoinSet::new();
     loop {
         // Finished sessions are collected here, or the set would grow for ever.
@@ -30,8 +35,10 @@ pub(crate) async fn serve(listener: TcpListener, cloud: Arc<Cloud>) {
         // Replies are small and the client waits for each: Nagle's algorithm would only delay them.
         let _ = stream.set_nodelay(true);
         let cloud = Arc::clone(&cloud);
+        let service = fixed.unwrap_or_else(|| cloud.smtp_service());
         sessions.spawn(async move {
-            if let Err(error) = session::Session::new(cloud, stream, client).run().await {
+            let session = session::Session::new(cloud, stream, client, service);
+            if let Err(error) = session.run().await {
                 tracing::trace!(%error, "smtp session ended");
             }
         });

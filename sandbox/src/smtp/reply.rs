@@ -48,11 +48,16 @@ impl Voice {
     }
 
     /// The answer to EHLO, before and after TLS.
-    pub(super) fn extended_hello(&self, encrypted: bool, hidden: &[&str]) -> String {
-        let negotiable = if encrypted {
-            "AUTH LOGIN XOAUTH2"
-        } else {
-            "STARTTLS"
+    pub(super) fn extended_hello(
+        &self,
+        encrypted: bool,
+        mechanisms: &[&str],
+        hidden: &[&str],
+    ) -> String {
+        let negotiable = match (encrypted, mechanisms) {
+            (false, _) => "STARTTLS".to_owned(),
+            (true, []) => String::new(),
+            (true, mechanisms) => format!("AUTH {}", mechanisms.join(" ")),
         };
         let hello = format!("{PUBLIC_NAME} Hello [{}]", self.client);
         let size = format!("SIZE {ANNOUNCED_SIZE_BYTES}");
@@ -62,12 +67,12 @@ impl Voice {
             "PIPELINING",
             "DSN",
             "ENHANCEDSTATUSCODES",
-            negotiable,
+            &negotiable,
             "8BITMIME",
             "BINARYMIME",
             "CHUNKING",
         ];
-        let is_shown = |line: &&&str| !hidden.contains(*line);
+        let is_shown = |line: &&&str| !line.is_empty() && !hidden.contains(*line);
         let lines = lines.iter().filter(is_shown);
         let continued: String = lines.map(|line| format!("250-{line}\r\n")).collect();
         continued + "250 SMTPUTF8"

@@ -12,6 +12,7 @@ use super::access::Login;
 use super::command::Command;
 use super::limits::Connection;
 use super::reply::Voice;
+use super::service::SmtpService;
 use super::submission::Transaction;
 use super::wire::{Line, Wire};
 use crate::catalogue::{Reply, replies};
@@ -24,6 +25,7 @@ pub(super) struct Session {
     pub(super) cloud: Arc<Cloud>,
     pub(super) wire: Wire,
     pub(super) voice: Voice,
+    pub(super) service: SmtpService,
     pub(super) ehlo: Option<String>,
     pub(super) tls: Option<String>,
     pub(super) signed_in: Option<(Login, Connection)>,
@@ -37,7 +39,12 @@ const GO_ON: Outcome = Ok(ControlFlow::Continue(()));
 const CLOSE: Outcome = Ok(ControlFlow::Break(()));
 
 impl Session {
-    pub(super) fn new(cloud: Arc<Cloud>, stream: TcpStream, client: SocketAddr) -> Self {
+    pub(super) fn new(
+        cloud: Arc<Cloud>,
+        stream: TcpStream,
+        client: SocketAddr,
+        service: SmtpService,
+    ) -> Self {
         let voice = Voice {
             session_id: format!("08DD{}", cloud.random.hex(12)),
             client: client.ip(),
@@ -47,6 +54,7 @@ impl Session {
             cloud,
             wire,
             voice,
+            service,
             ehlo: None,
             tls: None,
             signed_in: None,
@@ -119,7 +127,9 @@ impl Session {
         self.transaction = None;
         let hello = if extended {
             let hidden = self.cloud.limits.allowed().hidden_extensions;
-            self.voice.extended_hello(self.wire.is_encrypted(), hidden)
+            let mechanisms = self.service.mechanisms();
+            self.voice
+                .extended_hello(self.wire.is_encrypted(), mechanisms, hidden)
         } else {
             self.voice.hello()
         };

@@ -28,6 +28,10 @@ impl Session {
             return self.answer(&replies::BAD_SEQUENCE);
         }
         match mechanism {
+            mechanism if !self.service.mechanisms().contains(&mechanism) => {
+                self.answer(&replies::UNRECOGNIZED_AUTHENTICATION_TYPE)
+            }
+            "PLAIN" if self.wire.is_encrypted() => self.auth_plain(initial_response).await,
             "XOAUTH2" if self.wire.is_encrypted() => self.auth_xoauth2(initial_response).await,
             "LOGIN" if self.wire.is_encrypted() => self.auth_login(initial_response).await,
             _ => self.answer(&replies::UNRECOGNIZED_AUTHENTICATION_TYPE),
@@ -44,7 +48,26 @@ impl Session {
         if let Some(outcome) = self.struck_at_auth(Phase::AuthResponse).await? {
             return Ok(outcome);
         }
-        let login = auth::xoauth2(&self.cloud, &response);
+        let login = auth::xoauth2(&self.cloud, &response, self.service);
+        self.sign_in(login)
+    }
+
+    async fn auth_plain(&mut self, initial_response: Option<String>) -> Outcome {
+        let Some(response) = self
+            .response(initial_response, &replies::EMPTY_CHALLENGE)
+            .await?
+        else {
+            return self.answer(&replies::AUTHENTICATION_CANCELLED);
+        };
+        if let Some(outcome) = self.struck_at_auth(Phase::AuthResponse).await? {
+            return Ok(outcome);
+        }
+        let decoded = auth::decoded(&response).unwrap_or_default();
+        let text = String::from_utf8_lossy(&decoded).into_owned();
+        let [_, user, password] = text.split('\0').collect::<Vec<_>>()[..] else {
+            return self.answer(&replies::INVALID_AUTH_DATA);
+        };
+        let login = auth::password(&self.cloud, user, password, self.service);
         self.sign_in(login)
     }
 
@@ -67,7 +90,7 @@ impl Session {
         let (Some(user), Some(password)) = (text(&user), text(&password)) else {
             return self.answer(&replies::INVALID_AUTH_DATA);
         };
-        let login = auth::password(&self.cloud, &user, &password);
+        let login = auth::password(&self.cloud, &user, &password, self.service);
         self.sign_in(login)
     }
 

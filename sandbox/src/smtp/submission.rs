@@ -43,8 +43,8 @@ impl Transaction {
 pub(super) struct Submission<'a> {
     pub(super) transaction: Transaction,
     pub(super) mime: Vec<u8>,
-    pub(super) login: &'a Login,
-    pub(super) connection: &'a Connection,
+    /// Who has signed in; nobody at the MX host.
+    pub(super) login: Option<&'a (Login, Connection)>,
     pub(super) client: IpAddr,
     pub(super) ehlo: String,
     pub(super) tls: Option<String>,
@@ -61,11 +61,12 @@ impl Submission<'_> {
             return refusal;
         }
         let now_unix_ms = cloud.clock.now_unix_ms();
-        cloud.limits.count(
-            &self.login.mailbox.address,
-            self.transaction.accepted.len(),
-            now_unix_ms,
-        );
+        if let Some((login, _)) = self.login {
+            let recipients = self.transaction.accepted.len();
+            cloud
+                .limits
+                .count(&login.mailbox.address, recipients, now_unix_ms);
+        }
         let made_id = || format!("{}@{MESSAGE_ID_DOMAIN}", cloud.random.hex(32));
         let message_id = format!("<{}>", headers.message_id.clone().unwrap_or_else(made_id));
         cloud.inbox.deliver(self.into_mail(now_unix_ms));
@@ -74,17 +75,18 @@ impl Submission<'_> {
 
     fn refusal(&self, cloud: &Cloud, headers: &Headers) -> Option<Verdict> {
         let now_unix_ms = cloud.clock.now_unix_ms();
-        let mailbox = &self.login.mailbox.address;
         if self.transaction.chunks.is_none() && has_bare_line_breaks(&self.mime) {
             return Some((&BARE_LINEFEEDS, Vec::new()));
-        }
-        if self.connection.is_excessive() {
-            return Some((&THROTTLE_CONCURRENCY, Vec::new()));
         }
         if headers.from.len() > 1 && headers.sender.is_none() {
             return Some((&MULTIPLE_FROM, Vec::new()));
         }
-        if let Some(sender) = self.forbidden_sender(cloud, headers) {
+        let (login, connection) = self.login?;
+        let mailbox = &login.mailbox.address;
+        if connection.is_excessive() {
+            return Some((&THROTTLE_CONCURRENCY, Vec::new()));
+        }
+        if let Some(sender) = self.forbidden_sender(cloud, login, headers) {
             return Some((
                 &SEND_AS_DENIED,
                 vec![("login", mailbox.clone()), ("sender", sender)],
@@ -103,7 +105,7 @@ impl Submission<'_> {
     }
 
     /// The first of envelope sender, `Sender` and `From` the client may not send as.
-    fn forbidden_sender(&self, cloud: &Cloud, headers: &Headers) -> Option<String> {
+    fn forbidden_sender(&self, cloud: &Cloud, login: &Login, headers: &Headers) -> Option<String> {
         let envelope = Some(&self.transaction.sender).filter(|sender| !sender.is_empty());
         let visible = match &headers.sender {
             // With several authors the `Sender` answers for the message.
@@ -112,7 +114,7 @@ impl Submission<'_> {
         };
         let mut senders = envelope.into_iter().chain(visible);
         senders
-            .find(|sender| !self.login.may_send_as(cloud, sender))
+            .find(|sender| !login.may_send_as(cloud, sender))
             .cloned()
     }
 
@@ -122,8 +124,11 @@ impl Submission<'_> {
             client_address: self.client.to_string(),
             client_ehlo: self.ehlo,
             tls: self.tls,
-            authenticated_as: Some(self.login.mailbox.address.clone()),
-            token: self.login.claims.clone().map(serde_json::Value::Object),
+            authenticated_as: self.login.map(|(login, _)| login.mailbox.address.clone()),
+            token: self
+                .login
+                .and_then(|(login, _)| login.claims.clone())
+                .map(serde_json::Value::Object),
             envelope_sender: self.transaction.sender,
             accepted_recipients: self.transaction.accepted,
             refused_recipients: self.transaction.refused,

@@ -3,6 +3,7 @@
 
 use super::command::{PathAndParameters, is_address};
 use super::reply::ANNOUNCED_SIZE_BYTES;
+use super::service::SmtpService;
 use super::session::{Outcome, Session};
 use super::submission::{Submission, Transaction};
 use super::wire::Content;
@@ -36,7 +37,7 @@ impl Session {
         if !self.wire.is_encrypted() {
             return Some(&replies::STARTTLS_REQUIRED);
         }
-        if self.signed_in.is_none() {
+        if self.signed_in.is_none() && self.service != SmtpService::Mx {
             return Some(&replies::NOT_AUTHENTICATED);
         }
         if self.transaction.is_some() {
@@ -98,6 +99,8 @@ impl Session {
             &replies::TOO_MANY_RECIPIENTS
         } else if !is_permitted_address(&path.address, transaction.is_international()) {
             &replies::INVALID_RECIPIENT_ADDRESS
+        } else if let Some(refusal) = self.service_refusal(&transaction.sender, &path.address) {
+            refusal
         } else if let Some(set) = self.cloud.directory.recipient_refusal(&path.address) {
             match Reply::named(&set) {
                 Some(reply) => reply,
@@ -112,14 +115,38 @@ impl Session {
         Some(self.voice.say(&self.cloud, reply, &blanks))
     }
 
+    /// What the service itself says of who sends to whom.
+    fn service_refusal(&self, sender: &str, recipient: &str) -> Option<&'static Reply> {
+        let is_inside = self.is_ours(recipient);
+        match self.service {
+            SmtpService::HighVolumeEmail => (!is_inside).then_some(&replies::INTERNAL_ONLY),
+            SmtpService::Mx => {
+                let domain = sender.rsplit_once('@').map_or("", |(_, domain)| domain);
+                let tenant = self.cloud.directory.tenant(domain);
+                let tenant = tenant.filter(|tenant| tenant.accepts(domain));
+                match tenant {
+                    Some(tenant) if tenant.inbound_connector => None,
+                    Some(tenant) if tenant.reject_direct_send => {
+                        Some(&replies::DIRECT_SEND_REJECTED)
+                    }
+                    _ if is_inside => None,
+                    _ => Some(&replies::RELAY_ACCESS_DENIED),
+                }
+            }
+            _ => None,
+        }
+    }
+
+    fn is_ours(&self, address: &str) -> bool {
+        let domain = address.rsplit_once('@').map_or("", |(_, domain)| domain);
+        let tenant = self.cloud.directory.tenant(domain);
+        tenant.is_some_and(|tenant| tenant.accepts(domain))
+    }
+
     /// Whether the address is in one of our domains, and no mailbox has it.
     fn is_missing(&self, address: &str) -> bool {
         let directory = &self.cloud.directory;
-        let domain = address.rsplit_once('@').map_or("", |(_, domain)| domain);
-        let is_ours = directory
-            .tenant(domain)
-            .is_some_and(|tenant| tenant.accepts(domain));
-        is_ours
+        self.is_ours(address)
             && directory
                 .user(address)
                 .is_none_or(|user| !user.has_mailbox())
@@ -194,14 +221,13 @@ impl Session {
         let Content::Complete(mime) = content else {
             return self.answer(&replies::MESSAGE_TOO_LARGE);
         };
-        let Some((login, connection)) = &self.signed_in else {
+        if self.signed_in.is_none() && self.service != SmtpService::Mx {
             return self.answer(&replies::NOT_AUTHENTICATED);
-        };
+        }
         let submission = Submission {
             transaction,
             mime,
-            login,
-            connection,
+            login: self.signed_in.as_ref(),
             client: self.voice.client,
             ehlo: self.ehlo.clone().unwrap_or_default(),
             tls: self.tls.clone(),

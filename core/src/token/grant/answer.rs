@@ -108,7 +108,7 @@ impl Answer {
 }
 
 /// Seconds, or the moment until when to wait (RFC 9110 section 10.2.3).
-fn retry_after_ms(response: &HttpResponse, now_unix_ms: i64) -> Option<u64> {
+pub(crate) fn retry_after_ms(response: &HttpResponse, now_unix_ms: i64) -> Option<u64> {
     let seconds = response
         .headers()
         .get(RETRY_AFTER)

@@ -31,6 +31,7 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+pub(crate) use answer::retry_after_ms;
 pub(crate) use authorization_code::AuthorizationRequest;
 pub(crate) use device_code::DeviceAuthorization;
 

@@ -11,13 +11,17 @@ use serde_json::Value;
 use std::fmt;
 use zeroize::Zeroizing;
 
-/// A mechanism that takes an access token.
+/// A mechanism that is known here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Mechanism {
     /// Google's and Microsoft's own, older than the standard.
     XOAuth2,
     /// The standard (RFC 7628).
     OAuthBearer,
+    /// A password in one response (RFC 4616).
+    Plain,
+    /// A password in two responses: never standardized, and often the only one offered.
+    Login,
 }
 
 /// Who signs in where.
@@ -88,12 +92,12 @@ enum State {
 impl Mechanism {
     /// The mechanism of a name in the server's AUTH line, if it is one of these.
     pub(super) fn named(name: &str) -> Option<Self> {
-        [Self::XOAuth2, Self::OAuthBearer]
+        [Self::XOAuth2, Self::OAuthBearer, Self::Plain, Self::Login]
             .into_iter()
             .find(|mechanism| mechanism.name().eq_ignore_ascii_case(name))
     }
 
-    /// The mechanism to use of those offered. Errors: `Config`.
+    /// The mechanism to use for an access token, of those offered. Errors: `Config`.
     ///
     /// XOAUTH2 comes first: it is what Microsoft documents, while some servers offer the other half-heartedly.
     pub(super) fn choose(host: &str, offered: Option<&[Self]>) -> Result<Self> {
@@ -109,6 +113,8 @@ impl Mechanism {
         match self {
             Self::XOAuth2 => "XOAUTH2",
             Self::OAuthBearer => "OAUTHBEARER",
+            Self::Plain => "PLAIN",
+            Self::Login => "LOGIN",
         }
     }
 
@@ -124,7 +130,6 @@ impl Mechanism {
             return Err(bad_token());
         }
         Ok(Zeroizing::new(match self {
-            Self::XOAuth2 => format!("user={mailbox}\u{1}auth=Bearer {token}\u{1}\u{1}"),
             Self::OAuthBearer => {
                 let (host, port) = (identity.host, identity.port);
                 // RFC 5801 section 4 writes these two octets of a name otherwise.
@@ -133,14 +138,16 @@ impl Mechanism {
                     "n,a={name},\u{1}host={host}\u{1}port={port}\u{1}auth=Bearer {token}\u{1}\u{1}"
                 )
             }
+            // The others take no token, and `choose` never gives them.
+            _ => format!("user={mailbox}\u{1}auth=Bearer {token}\u{1}\u{1}"),
         }))
     }
 
     /// What acknowledges an error challenge: an empty line; in RFC 7628 section 3.2.3 a Ctrl-A, in base64.
     fn acknowledgement(self) -> &'static str {
         match self {
-            Self::XOAuth2 => "\r\n",
             Self::OAuthBearer => "AQ==\r\n",
+            _ => "\r\n",
         }
     }
 }
@@ -466,7 +473,12 @@ mod tests {
         check(Some(&[]), Err("auth-mechanism-unsupported"));
         check(None, Err("wrong-host"));
         assert_eq!(Mechanism::named("xoauth2"), Some(XOAuth2));
-        assert_eq!(Mechanism::named("PLAIN"), None);
+        check(
+            Some(&[Mechanism::Plain, Mechanism::Login]),
+            Err("auth-mechanism-unsupported"),
+        );
+        assert_eq!(Mechanism::named("plain"), Some(Mechanism::Plain));
+        assert_eq!(Mechanism::named("CRAM-MD5"), None);
     }
 
     #[test]

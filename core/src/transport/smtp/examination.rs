@@ -1,7 +1,6 @@
 //! A session for the sake of looking: the same steps as before a mail, one at a time, and no mail.
 //! Reports where it ended; what that means for an account is `doctor`'s.
 
-use super::SmtpRoute;
 use super::envelope::{bad_address, is_safe_address};
 use super::journal::Journal;
 use super::opening::Opening;
@@ -11,6 +10,7 @@ use crate::error::{Error, Result};
 use crate::host::{Clock, Network};
 use crate::model::{SmtpReply, Trail};
 use crate::secret::SecretText;
+use crate::transport::{Password, SmtpRoute};
 use std::sync::Arc;
 
 /// A session that is open to be looked at.
@@ -60,6 +60,11 @@ impl Examined {
             .extensions
             .size_limit_bytes
             .filter(|limit| *limit > 0)
+    }
+
+    /// Signs in with a password. Errors: as for a mail.
+    pub(crate) async fn sign_in_with(&mut self, password: &Password) -> Result<()> {
+        self.session.sign_in_with(password).await
     }
 
     /// Signs in. Errors: as for a mail; a refused token is an error here.

@@ -140,7 +140,7 @@ mod tests {
             eight_bit_mime: true,
             smtputf8: true,
             size_limit_bytes: Some(157_286_400),
-            auth: Some(vec![Mechanism::XOAuth2]),
+            auth: Some(vec![Mechanism::Login, Mechanism::XOAuth2]),
         };
         assert_eq!(offered, expected);
     }

@@ -2,7 +2,7 @@
 //! Never repeats a mail that a server may have; what is done twice is signing in, when the server refuses a token that
 //! can be renewed, and a mail whose connection was lost before a server had anything of it.
 //!
-//! `reply`, `extensions`, `auth`, `envelope`, `transaction`, `pipeline` and `dot_stuffing` are pure: they see octets and
+//! `reply`, `extensions`, `auth`, `password`, `envelope`, `transaction`, `pipeline` and `dot_stuffing` are pure: they see octets and
 //! decide. `connection` moves octets under deadlines. A mail waits in the `queue`; `opening` and `session` make a
 //! connection, and the `conversation` on it takes mails from the queue and reports what became of them.
 
@@ -16,6 +16,7 @@ mod extensions;
 mod journal;
 mod manners;
 mod opening;
+mod password;
 mod pipeline;
 mod queue;
 pub(crate) mod reply;

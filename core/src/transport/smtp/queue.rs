@@ -13,7 +13,7 @@ use crate::error::{Error, Result};
 use crate::host::{Clock, Network};
 use crate::model::{ProblemKind, TokenUse, Trail, Verdict};
 use crate::token::{AccessToken, TokenSource};
-use crate::transport::{Outcome, OutgoingMail, SmtpRoute};
+use crate::transport::{Login, Outcome, OutgoingMail, SmtpRoute};
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::{Notify, oneshot, watch};
@@ -231,6 +231,9 @@ impl Queue {
     /// refusal, servers close the connection, answer late or take no second AUTH: a new one is sure to work.
     #[tracing::instrument(name = "smtp", level = "debug", skip_all, fields(host = %self.host))]
     async fn open(&self, journal: &mut Journal) -> Result<Session> {
+        if self.route.login != Login::Token {
+            return self.open_without_token(journal).await;
+        }
         // The token comes first: a server would not wait as long as an identity provider may take.
         let token = self.token(None, journal).await?;
         let refusal = match self.open_with(&token, journal).await? {
@@ -243,6 +246,27 @@ impl Queue {
             return Err(refusal);
         }
         self.open_with(&renewed, journal).await?
+    }
+
+    /// A session of a road on which a password signs in, or nobody.
+    async fn open_without_token(&self, journal: &mut Journal) -> Result<Session> {
+        let opening = Opening {
+            route: &self.route,
+            network: &*self.network,
+            clock: &self.clock,
+        };
+        let mut session = Session::open(&opening, journal).await?;
+        let Login::Password(password) = &self.route.login else {
+            return Ok(session);
+        };
+        let signed_in = journal.step("AUTH", session.sign_in_with(password)).await;
+        match signed_in {
+            Ok(()) => Ok(session),
+            Err(error) => {
+                session.close().await;
+                Err(error)
+            }
+        }
     }
 
     async fn token(
@@ -351,7 +375,8 @@ impl Presence {
         let waiting = std::mem::take(&mut state.waiting);
         drop(state);
         for job in waiting {
-            job.refuse(error.problem().clone().into(), trail.clone());
+            let error = Error::from(error.problem().clone());
+            job.refuse(error.with_nothing_sent(), trail.clone());
         }
     }
 }

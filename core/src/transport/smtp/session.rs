@@ -6,12 +6,13 @@ use super::connection::{Connection, violation};
 use super::extensions::{Extensions, address_literal, checked_ehlo_name};
 use super::journal::Journal;
 use super::opening::Opening;
+use super::password::PasswordDialogue;
 use super::reply::words;
-use crate::diagnosis::{SmtpPhase, smtp_refusal};
+use crate::diagnosis::{SmtpPhase, password_refusal, smtp_refusal};
 use crate::error::{Error, Result};
-use crate::model::{ProblemKind, SmtpReply};
+use crate::model::{ProblemKind, SmtpReply, SmtpSecurity};
 use crate::secret::SecretText;
-use crate::transport::SmtpRoute;
+use crate::transport::{Password, SmtpRoute};
 use std::sync::Arc;
 
 /// An open session, from EHLO after TLS on.
@@ -43,25 +44,37 @@ impl Session {
             .map(checked_ehlo_name)
             .transpose()?;
         let stream = journal.step("connect", opening.connect()).await?;
-        let mut plain = opening.connection(stream);
-        let name = set_name.unwrap_or_else(|| address_literal(plain.local_address()));
-
-        let greeting = opening.greeting(&mut plain);
-        let greeting = journal.step("greeting", greeting).await?;
-        let before_tls = opening.ehlo(&mut plain, &name);
-        let before_tls = journal.step("EHLO", before_tls).await?;
-        if !before_tls.starttls {
-            plain.quit().await;
-            return Err(no_starttls(&route.host));
-        }
-        let stream = journal.step("STARTTLS", opening.starttls(plain)).await?;
-        let handshake = opening.handshake(stream);
-        let (stream, tls) = journal.step("TLS handshake", handshake).await?;
-        journal.trail.tls = Some(tls);
-
-        // What was learnt before TLS is forgotten (RFC 3207 section 4.2), save for a hint at the length of lines: a
-        // forged greeting makes AUTH take one step instead of two, and nothing else.
-        let mut connection = opening.connection(stream);
+        let (mut connection, name, greeting) = match route.security {
+            SmtpSecurity::StartTls => {
+                let mut plain = opening.connection(stream);
+                let name = set_name.unwrap_or_else(|| address_literal(plain.local_address()));
+                let greeting = opening.greeting(&mut plain);
+                let greeting = journal.step("greeting", greeting).await?;
+                let before_tls = opening.ehlo(&mut plain, &name);
+                let before_tls = journal.step("EHLO", before_tls).await?;
+                if !before_tls.starttls {
+                    plain.quit().await;
+                    return Err(no_starttls(&route.host));
+                }
+                let stream = journal.step("STARTTLS", opening.starttls(plain)).await?;
+                let handshake = opening.handshake(stream);
+                let (stream, tls) = journal.step("TLS handshake", handshake).await?;
+                journal.trail.tls = Some(tls);
+                // What was learnt before TLS is forgotten (RFC 3207 section 4.2), save for a hint at the length of lines:
+                // a forged greeting makes AUTH take one step instead of two, and nothing else.
+                (opening.connection(stream), name, greeting)
+            }
+            SmtpSecurity::ImplicitTls => {
+                let handshake = opening.handshake(stream);
+                let (stream, tls) = journal.step("TLS handshake", handshake).await?;
+                journal.trail.tls = Some(tls);
+                let mut connection = opening.connection(stream);
+                let name = set_name.unwrap_or_else(|| address_literal(connection.local_address()));
+                let greeting = opening.greeting(&mut connection);
+                let greeting = journal.step("greeting", greeting).await?;
+                (connection, name, greeting)
+            }
+        };
         let extensions = opening.ehlo(&mut connection, &name);
         let extensions = journal.step("EHLO", extensions).await?;
         Ok(Self {
@@ -70,6 +83,33 @@ impl Session {
             extensions,
             auth_line_limit_bytes: line_limit_bytes(&greeting),
         })
+    }
+
+    /// Signs in with a password, which the server may have once. Errors: what `diagnosis` makes of a refusal, `Config`.
+    pub(super) async fn sign_in_with(&mut self, password: &Password) -> Result<()> {
+        let host = &self.route.host;
+        let (mut dialogue, mut line) = PasswordDialogue::begin(
+            host,
+            self.extensions.auth.as_deref(),
+            &password.username,
+            &password.secret,
+            self.auth_line_limit_bytes,
+        )?;
+        // Servers like to repeat what they do not understand.
+        for secret in dialogue.secrets().cloned().collect::<Vec<_>>() {
+            self.connection.conceal(secret);
+        }
+        self.connection.conceal((*password.secret).clone());
+        loop {
+            // Exposed because this is where it goes to the server, over TLS.
+            let reply = self.connection.ask("AUTH", line.expose()).await?;
+            match dialogue.answer(reply) {
+                Turn::Say(next) => line = next,
+                Turn::Accepted => return Ok(()),
+                Turn::Refused(refusal) => return Err(password_refusal(host, &refusal.reply)),
+                Turn::OutOfPlace(reply) => return Err(misfit(host, &reply)),
+            }
+        }
     }
 
     /// Signs in with a token. Errors: whatever another token would not change.

@@ -208,6 +208,8 @@ impl World {
             account: "ada".to_owned(),
             host: "mail.example.com".to_owned(),
             port: 587,
+            security: crate::model::SmtpSecurity::StartTls,
+            login: crate::transport::Login::Token,
             mailbox: "ada@example.com".to_owned(),
             ehlo_name: None,
             extra_roots_pem: None,

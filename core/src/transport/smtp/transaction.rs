@@ -7,7 +7,9 @@ use super::connection::violation;
 use super::reply::words;
 use crate::diagnosis::{SmtpPhase, smtp_refusal};
 use crate::error::{Error, Result};
-use crate::model::{Problem, ProblemKind, RecipientVerdict, Retry, SmtpReply, Verdict};
+use crate::model::{
+    Problem, ProblemKind, RecipientVerdict, ReplyClass, ReplyScope, Retry, SmtpReply, Verdict,
+};
 use std::sync::Arc;
 
 /// A transaction under way.
@@ -371,6 +373,8 @@ fn verdict(host: &str, address: &str, reply: Option<SmtpReply>, end: &End) -> Re
             code: String::new(),
             fix: String::new(),
             retry: Retry::Never,
+            class: Some(ReplyClass::Accepted),
+            scope: Some(ReplyScope::Recipient),
         },
     }
 }
@@ -388,6 +392,8 @@ fn failed(
         code: problem.code.clone(),
         fix: problem.fix.clone(),
         retry: problem.retry,
+        class: problem.class,
+        scope: problem.scope,
     }
 }
 
@@ -416,7 +422,8 @@ fn undecided(host: &str, why: Error) -> Error {
         format!("{host} got the whole message, but gave no verdict: it may have been delivered ({why})"),
         "look into Sent Items or ask a recipient before sending it again: a repetition may arrive as a second copy",
     )
-    .with_retry(Retry::Never);
+    .with_retry(Retry::Never)
+    .with_class(ReplyClass::Undecided, ReplyScope::Mail);
     let error = match &why.problem().answer {
         Some(answer) => error.with_answer(answer),
         None => error,
