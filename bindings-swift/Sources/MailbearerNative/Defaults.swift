@@ -434,12 +434,18 @@ extension Evidence {
         _: Void = (),
         evidence: [EvidenceItem] = [],
         context: [String: String] = [:],
-        facts: [String: String] = [:]
+        facts: [String: String] = [:],
+        adminFacts: [String: String] = [:],
+        established: [String] = [],
+        phase: String = ""
     ) {
         self.init(
             evidence: evidence,
             context: context,
-            facts: facts)
+            facts: facts,
+            adminFacts: adminFacts,
+            established: established,
+            phase: phase)
     }
 }
 
@@ -453,6 +459,33 @@ extension EvidenceItem {
         self.init(
             kind: kind,
             text: text)
+    }
+}
+
+extension Diagnosis {
+    /// One possible cause.
+    public init(
+        _: Void = (),
+        code: String,
+        cause: String,
+        fix: String,
+        who: String,
+        retry: Retry,
+        confidence: Double,
+        because: [String],
+        ask: [String] = [],
+        page: String = ""
+    ) {
+        self.init(
+            code: code,
+            cause: cause,
+            fix: fix,
+            who: who,
+            retry: retry,
+            confidence: confidence,
+            because: because,
+            ask: ask,
+            page: page)
     }
 }
 

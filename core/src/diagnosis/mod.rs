@@ -5,13 +5,15 @@
 mod catalogue;
 mod explain;
 mod judge;
+mod question;
+mod reading;
 mod redact;
 mod sighting;
 mod situation;
 mod smtp;
 mod token;
 
-pub use catalogue::{Cause, causes};
+pub use catalogue::{Cause, causes, codes};
 pub(crate) use explain::explain;
 pub(crate) use smtp::{SmtpPhase, smtp_refusal};
 pub(crate) use token::{OAuthError, token_refusal};
@@ -29,5 +31,7 @@ pub(crate) fn problem(code: &str, text: impl Into<String>) -> Error {
 
 const REPORT_IT: &str = "Report this as a fault of Mailbearer.";
 
+#[cfg(test)]
+mod cases;
 #[cfg(test)]
 mod tests;
