@@ -38,7 +38,7 @@ impl Reading {
         for run in line.split([' ', '\t', '"', '\'', '<', '>', '(', ')', ',']) {
             hidden.extend(self.hidden_in(run));
         }
-        if !self.is_of_a_dialogue(line) {
+        if is_split_code(&self.text) || !self.is_of_a_dialogue(line) {
             self.push(line);
         }
         for text in hidden {

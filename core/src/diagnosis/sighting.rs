@@ -28,7 +28,7 @@ impl Sighting {
     /// Looks for every sign in a free text.
     pub(super) fn of_text(text: &str) -> Self {
         Self {
-            replies: replies(text),
+            replies: joined(replies(text)),
             aadsts: aadsts_numbers(text),
             ..Self::of_words(text)
         }
@@ -156,6 +156,27 @@ pub(super) fn aadsts_numbers(text: &str) -> Vec<u32> {
     numbers
 }
 
+/// A mail library may write basic and enhanced code apart, and a bounce the enhanced one twice.
+fn joined(mut replies: Vec<Reply>) -> Vec<Reply> {
+    let is_lone_basic = |reply: &Reply| reply.enhanced.is_none();
+    let is_lone_enhanced = |reply: &Reply| reply.basic.is_none();
+    if let [one, other] = replies.as_mut_slice()
+        && is_lone_basic(one)
+        && is_lone_enhanced(other)
+        && one.basic.map(|code| code / 100) == other.enhanced.map(|code| code.class)
+    {
+        other.basic = one.basic;
+        return vec![*other];
+    }
+    let whole: Vec<Option<Enhanced>> = replies
+        .iter()
+        .filter(|reply| reply.basic.is_some())
+        .map(|reply| reply.enhanced)
+        .collect();
+    replies.retain(|reply| !is_lone_enhanced(reply) || !whole.contains(&reply.enhanced));
+    replies
+}
+
 /// Beside one of these a known number is an AADSTS number; other programs count their errors, too.
 const NAMES_CODES: [&str; 9] = [
     "AADSTS",
@@ -189,6 +210,8 @@ fn replies(text: &str) -> Vec<Reply> {
             let gap = basic.and_then(|(code, end)| Some((code, text.get(end..number.start)?)));
             let basic = gap
                 .filter(|(_, gap)| {
+                    // Python shows octets as `b'…'`.
+                    let gap = gap.replace("b'", "'");
                     gap.len() <= 6 && gap.chars().all(|c| " -:;,'\"#([<\n\t".contains(c))
                 })
                 .map(|(code, _)| code);

@@ -186,9 +186,9 @@ mod the_catalogue {
             "smtputf8-unsupported",
             "starttls-injection",
             "tls-handshake-failed",
-            "message-refused",
             "not-a-token-endpoint",
             "smtp-protocol-violation",
+            "token-refused",
             "token-request-refused",
         ];
         assert_eq!(unreached, by_code_sorted(&unreached, &by_code));
