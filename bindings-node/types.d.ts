@@ -739,6 +739,12 @@ export interface Evidence {
   context?: Record<string, string>;
   /** What is known beyond the texts, such as `token.aud`. */
   facts?: Record<string, string>;
+  /** What an administrator has looked up, such as `Get-CASMailbox.SmtpClientAuthenticationDisabled`. */
+  adminFacts?: Record<string, string>;
+  /** What else is certain, in words. */
+  established?: Array<string>;
+  /** Where on the way it failed: `connect`, `tls`, `ehlo`, `auth`, `mail`, `rcpt`, `data`, `bounce`, `relay`, `token`, `consent` or `device`. Default: not known. */
+  phase?: string;
 }
 
 /** One text that was seen. */
@@ -786,6 +792,10 @@ export interface Diagnosis {
   confidence: number;
   /** The parts of the evidence that speak for it. */
   because: Array<string>;
+  /** What to find out next, the most telling first: facts that would tell the causes of this list apart. Each begins with the name under which the answer is understood among the facts. Empty where the evidence decides. */
+  ask?: Array<string>;
+  /** The page about this cause, as a path in the project. */
+  page?: string;
 }
 
 /** What to examine. */

@@ -28,7 +28,7 @@ pub(crate) const EXIT_CODES: &[(Exit, &str)] = &[
     (Exit::Done, "done"),
     (
         Exit::No,
-        "it ran, and the answer is no: `explain` found no cause, or something in `demo` did not happen",
+        "it ran, and the answer is no: `explain` found no cause or could not read a line, or something in `demo` did not happen",
     ),
     (
         Exit::Usage,

@@ -1,5 +1,7 @@
 //! `mailbearer explain`: the possible causes of a failure seen anywhere, best first. Asks no server.
 
+mod batch;
+
 use crate::exit::Exit;
 use crate::input;
 use crate::output::Output;
@@ -29,11 +31,23 @@ pub(crate) struct Args {
     /// Read the evidence from this file, as JSON: {"evidence": [{"kind", "text"}], "context": {}, "facts": {}}
     #[arg(long, value_name = "FILE", conflicts_with = "text")]
     evidence: Option<PathBuf>,
+    /// Explain many: a file (or standard input) with a case on each line, as JSON: {"id", "phase", "input", "admin_facts"}; writes a line for each with id, ranked, confidence, fix, ask, who and retry
+    #[arg(
+        long,
+        value_name = "FILE",
+        num_args = 0..=1,
+        default_missing_value = "-",
+        conflicts_with_all = ["text", "evidence", "context", "fact"]
+    )]
+    batch: Option<PathBuf>,
 }
 
 pub(crate) async fn run(args: Args, output: &Output) -> Result<Exit> {
-    let evidence = evidence(args)?;
     let mailbearer = Mailbearer::open(Config::default()).await?;
+    if let Some(path) = &args.batch {
+        return batch::run(path, &mailbearer, output);
+    }
+    let evidence = evidence(args)?;
     let diagnoses = mailbearer.explain(&evidence);
     output.answer(&json!({ "diagnoses": diagnoses }), || page(&diagnoses));
     Ok(if diagnoses.is_empty() {
@@ -83,14 +97,18 @@ fn text(words: &[String]) -> Result<String> {
 
 /// Several lines are a log or a dialogue; what a single line is, the core finds out.
 fn evidence_of(text: String) -> Evidence {
-    let kind = if text.trim().contains('\n') {
-        EvidenceKind::Log
-    } else {
-        EvidenceKind::Unknown
-    };
+    let kind = kind_of(&text);
     Evidence {
         evidence: vec![EvidenceItem { kind, text }],
         ..Evidence::default()
+    }
+}
+
+fn kind_of(text: &str) -> EvidenceKind {
+    if text.trim().contains('\n') {
+        EvidenceKind::Log
+    } else {
+        EvidenceKind::Unknown
     }
 }
 
@@ -115,6 +133,14 @@ fn page(diagnoses: &[Diagnosis]) -> Page {
         page.paragraph(start.width(), &start, &strong(&diagnosis.cause));
         page.fields(start.width(), &fields(diagnosis));
     }
+    let ask = diagnoses.first().map(|first| first.ask.as_slice());
+    if let Some(ask @ [_, ..]) = ask {
+        page.blank();
+        page.line("To tell these causes apart, find out (and give with --fact NAME=VALUE):");
+        for question in ask {
+            page.paragraph(2, &Text::from("  "), &Text::from(question));
+        }
+    }
     page
 }
 
@@ -132,6 +158,7 @@ fn fields(diagnosis: &Diagnosis) -> Vec<(&'static str, Text)> {
     if !diagnosis.because.is_empty() {
         fields.push(("because", Text::from(diagnosis.because.join("; "))));
     }
+    fields.push(("page", Text::from(&diagnosis.page)));
     fields
 }
 

@@ -2,7 +2,8 @@
 
 use mailbearer::model::ProblemKind;
 use mailbearer::{Error, Result};
-use std::io::{self, IsTerminal, Read, stdin};
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, IsTerminal, Read, stdin};
 use std::path::Path;
 
 /// Reads a file, or standard input for `-`. Errors: `Misuse`, naming what it was wanted for.
@@ -28,6 +29,15 @@ pub(crate) fn text(path: &Path, what: &str) -> Result<String> {
     })
 }
 
+/// The lines of a file, or of standard input for `-`, as they come.
+pub(crate) fn lines(path: &Path, what: &str) -> Result<Box<dyn BufRead>> {
+    if is_stdin(path) {
+        return Ok(Box::new(stdin().lock()));
+    }
+    let file = File::open(path).map_err(|error| unreadable(path, what, &error))?;
+    Ok(Box::new(BufReader::new(file)))
+}
+
 /// Standard input as text, when something else than a terminal stands behind it.
 pub(crate) fn piped_text(what: &str) -> Result<Option<String>> {
     if stdin().is_terminal() {
@@ -49,7 +59,7 @@ fn whole_stdin() -> io::Result<Vec<u8>> {
     Ok(octets)
 }
 
-fn unreadable(path: &Path, what: &str, error: &io::Error) -> Error {
+pub(crate) fn unreadable(path: &Path, what: &str, error: &io::Error) -> Error {
     let why = match error.kind() {
         io::ErrorKind::NotFound => "there is no such file",
         io::ErrorKind::PermissionDenied => "this user may not read it",

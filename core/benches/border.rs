@@ -20,10 +20,16 @@ fn calls(criterion: &mut Criterion) {
             .to_async(&runtime)
             .iter(|| async { mailbearer.revealed_access_token("billing").await.unwrap() });
     });
-    let evidence = evidence();
-    criterion.bench_function("explain", |bencher| {
-        bencher.iter(|| mailbearer.explain(black_box(&evidence)));
-    });
+    let cases = [
+        ("explain", log(10 * 1024)),
+        ("explain_one_reply", log(0)),
+        ("explain_2000_lines", log(2_000 * LINE.len())),
+    ];
+    for (name, evidence) in cases {
+        criterion.bench_function(name, |bencher| {
+            bencher.iter(|| mailbearer.explain(black_box(&evidence)));
+        });
+    }
 }
 
 async fn world() -> (Sandbox, Mailbearer) {
@@ -50,10 +56,12 @@ async fn world() -> (Sandbox, Mailbearer) {
     (sandbox, mailbearer)
 }
 
-/// Ten kilobytes of an application's log, with the one line that matters at its end.
-fn evidence() -> Evidence {
-    let line = "2026-11-25T12:00:00Z worker-7 queue: nothing to do, waiting for the next message\n";
-    let text = line.repeat(10 * 1024 / line.len())
+const LINE: &str =
+    "2026-11-25T12:00:00Z worker-7 queue: nothing to do, waiting for the next message\n";
+
+/// So many octets of an application's log, with the one line that matters at its end.
+fn log(octets: usize) -> Evidence {
+    let text = LINE.repeat(octets / LINE.len())
         + "535 5.7.139 Authentication unsuccessful, SmtpClientAuthentication is disabled for the Mailbox.";
     Evidence {
         evidence: vec![EvidenceItem {

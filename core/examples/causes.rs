@@ -6,6 +6,8 @@ fn main() {
         .map(|cause| {
             serde_json::json!({
                 "code": cause.code,
+                "literal": cause.literal,
+                "codes": mailbearer::codes(cause),
                 "meaning": cause.meaning,
                 "fix": cause.fix,
                 "check": cause.check,

@@ -4,7 +4,7 @@
 use crate::diagnosis;
 use crate::import::{self, Hints, Tool};
 use crate::message;
-use crate::model::{Bytes, Envelope};
+use crate::model::{Bytes, Envelope, Evidence, EvidenceItem, EvidenceKind};
 use crate::transport::smtp::auth::decode_challenge;
 use crate::transport::smtp::reply::ReplyParser;
 use crate::vault;
@@ -33,6 +33,31 @@ pub fn token_response(octets: &[u8]) {
     for status in [200, 302, 400, 401, 429, 500] {
         let error = diagnosis::token_refusal("login.example.test", status, None, octets);
         assert!(!error.problem().fix.is_empty());
+    }
+}
+
+/// Reads the octets as evidence of a failure, both as a text and as JSON: the answer is the same each time, its
+/// confidence is between 0 and 1, and the best comes first.
+pub fn explain(octets: &[u8]) {
+    let text = String::from_utf8_lossy(octets).into_owned();
+    let item = EvidenceItem {
+        kind: EvidenceKind::Unknown,
+        text,
+    };
+    let of_text = Evidence {
+        evidence: vec![item],
+        ..Evidence::default()
+    };
+    let of_json = serde_json::from_slice(octets).unwrap_or_default();
+    for evidence in [of_text, of_json] {
+        let found = diagnosis::explain(&evidence);
+        assert_eq!(found, diagnosis::explain(&evidence));
+        assert!(
+            found
+                .iter()
+                .all(|cause| (0.0..=1.0).contains(&cause.confidence))
+        );
+        assert!(found.is_sorted_by(|one, next| one.confidence >= next.confidence));
     }
 }
 

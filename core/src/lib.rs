@@ -50,7 +50,7 @@ mod transport;
 mod vault;
 
 pub use audit::{EVENTS_KEPT, Events};
-pub use diagnosis::{Cause, causes};
+pub use diagnosis::{Cause, causes, codes};
 pub use error::{Error, Result};
 pub use handle::{Mailbearer, Parts};
 pub use model::{

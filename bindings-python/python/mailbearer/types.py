@@ -1237,6 +1237,15 @@ class Evidence(Record):
     facts: Mapping[str, str] = dataclasses.field(default_factory=dict)
     """What is known beyond the texts, such as `token.aud`."""
 
+    admin_facts: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    """What an administrator has looked up, such as `Get-CASMailbox.SmtpClientAuthenticationDisabled`."""
+
+    established: Sequence[str] = ()
+    """What else is certain, in words."""
+
+    phase: str = ""
+    """Where on the way it failed: `connect`, `tls`, `ehlo`, `auth`, `mail`, `rcpt`, `data`, `bounce`, `relay`, `token`, `consent` or `device`. Default: not known."""
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class EvidenceItem(Record):
@@ -1273,6 +1282,12 @@ class Diagnosis(Record):
 
     because: Sequence[str]
     """The parts of the evidence that speak for it."""
+
+    ask: Sequence[str] = ()
+    """What to find out next, the most telling first: facts that would tell the causes of this list apart. Each begins with the name under which the answer is understood among the facts. Empty where the evidence decides."""
+
+    page: str = ""
+    """The page about this cause, as a path in the project."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False, repr=False)

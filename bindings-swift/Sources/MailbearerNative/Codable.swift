@@ -880,11 +880,14 @@ extension Credential: Word {
 
 extension Evidence: Codable {
     public init(from decoder: any Decoder) throws {
-        let fields = try Fields(decoder, ["evidence", "context", "facts"])
+        let fields = try Fields(decoder, ["evidence", "context", "facts", "adminFacts", "established", "phase"])
         self.init(
             evidence: try fields.value("evidence", or: []),
             context: try fields.value("context", or: [:]),
-            facts: try fields.value("facts", or: [:]))
+            facts: try fields.value("facts", or: [:]),
+            adminFacts: try fields.value("adminFacts", or: [:]),
+            established: try fields.value("established", or: []),
+            phase: try fields.value("phase", or: ""))
     }
 
     public func encode(to encoder: any Encoder) throws {
@@ -892,6 +895,9 @@ extension Evidence: Codable {
         try wire.encode(self.evidence, forKey: "evidence")
         try wire.encode(self.context, forKey: "context")
         try wire.encode(self.facts, forKey: "facts")
+        try wire.encode(self.adminFacts, forKey: "adminFacts")
+        try wire.encode(self.established, forKey: "established")
+        try wire.encode(self.phase, forKey: "phase")
     }
 }
 
@@ -930,7 +936,7 @@ extension EvidenceKind: Word {
 
 extension Diagnosis: Codable {
     public init(from decoder: any Decoder) throws {
-        let fields = try Fields(decoder, ["code", "cause", "fix", "who", "retry", "confidence", "because"])
+        let fields = try Fields(decoder, ["code", "cause", "fix", "who", "retry", "confidence", "because", "ask", "page"])
         self.init(
             code: try fields.value("code"),
             cause: try fields.value("cause"),
@@ -938,7 +944,9 @@ extension Diagnosis: Codable {
             who: try fields.value("who"),
             retry: try fields.value("retry"),
             confidence: try fields.value("confidence"),
-            because: try fields.value("because"))
+            because: try fields.value("because"),
+            ask: try fields.value("ask", or: []),
+            page: try fields.value("page", or: ""))
     }
 
     public func encode(to encoder: any Encoder) throws {
@@ -950,6 +958,8 @@ extension Diagnosis: Codable {
         try wire.encode(self.retry, forKey: "retry")
         try wire.encode(self.confidence, forKey: "confidence")
         try wire.encode(self.because, forKey: "because")
+        try wire.encode(self.ask, forKey: "ask")
+        try wire.encode(self.page, forKey: "page")
     }
 }
 

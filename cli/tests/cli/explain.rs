@@ -64,3 +64,57 @@ fn says_when_nothing_fits_or_nothing_is_given() {
     let run = run_unsearched(&mut bare_command(&["explain", "--context", "x", "y"]), "");
     assert_eq!(run.code, 2);
 }
+
+#[test]
+fn explains_a_line_each_and_goes_on_after_a_bad_one() {
+    let delegated = serde_json::json!({
+        "id": "a", "phase": "auth",
+        "input": {
+            "evidence": [{ "kind": "smtp_reply", "text": "535 5.7.3 Authentication unsuccessful" }],
+            "context": { "flow": "device code" },
+        },
+    });
+    let mut decided = delegated.clone();
+    decided["id"] = 2.into();
+    decided["admin_facts"] =
+        serde_json::json!({ "Get-CASMailbox.SmtpClientAuthenticationDisabled": true });
+    let unknown = r#"{"id": "u", "input": {"evidence": [{"text": "the weather is fine"}]}}"#;
+    let input = format!("{delegated}\n\n{{\"id\": 1\n{decided}\n{{\"id\": \"n\"}}\n{unknown}");
+    let run = run_unsearched(&mut bare_command(&["explain", "--batch"]), &input);
+    assert_eq!(run.code, 1, "{run:?}");
+    let lines: Vec<serde_json::Value> = run
+        .stdout
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    let ids: Vec<&serde_json::Value> = lines.iter().map(|line| &line["id"]).collect();
+    assert_eq!(
+        serde_json::json!(ids),
+        serde_json::json!(["a", null, 2, "n", "u"])
+    );
+    assert!(
+        lines[0]["ask"].as_array().unwrap().len() > 2,
+        "{}",
+        lines[0]
+    );
+    assert!(lines[0]["ranked"].as_array().unwrap().len() <= 5);
+    assert_eq!(lines[2]["ranked"][0], "smtp-auth-disabled-mailbox");
+    assert!(lines[2]["confidence"].as_f64() > lines[0]["confidence"].as_f64());
+    assert!(lines[2]["fix"].as_str().unwrap().contains("Set-CASMailbox"));
+    assert_eq!(lines[2]["who"], "Exchange administrator");
+    assert_eq!(lines[2]["retry"]["type"], "never");
+    for bad in [1, 3] {
+        assert_eq!(
+            lines[bad]["error"]["code"], "case-unreadable",
+            "{}",
+            lines[bad]
+        );
+    }
+    assert_eq!(lines[4]["ranked"], serde_json::json!([]));
+
+    let good = run_unsearched(
+        &mut bare_command(&["explain", "--batch"]),
+        &decided.to_string(),
+    );
+    assert_eq!(good.code, 0, "{good:?}");
+}

@@ -2,8 +2,9 @@
 //! Both are data under `catalogue/`; a cause's kind, fix and retry advice stand there and nowhere else.
 
 use crate::model::{ProblemKind, ReplyClass, ReplyScope, Retry};
+use aho_corasick::AhoCorasick;
 use serde::Deserialize;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::LazyLock;
 
 use super::smtp::SmtpPhase;
@@ -14,6 +15,8 @@ use super::smtp::SmtpPhase;
 pub struct Cause {
     /// The stable label.
     pub code: String,
+    /// What people see of it and search for: the server's own words where there are some.
+    pub literal: String,
     /// What it means, as a clause in lower case without a full stop.
     pub meaning: String,
     /// The next step.
@@ -34,7 +37,8 @@ pub struct Cause {
     /// What such an answer is about.
     #[serde(default)]
     pub scope: Option<ReplyScope>,
-    /// A cause that only sums up several others: the answer did not say which one it is.
+    /// A cause that only sums up several others: the answer did not say which one it is, or says what happened and not
+    /// why. Errors carry it; explanations name the others.
     #[serde(default)]
     pub unclear: bool,
 }
@@ -53,6 +57,26 @@ impl Cause {
 /// All causes of the catalogue, family by family.
 pub fn causes() -> &'static [Cause] {
     &CATALOGUE.causes
+}
+
+/// The codes that lead to a cause more than to any other: AADSTS numbers and enhanced codes, as they are written.
+pub fn codes(cause: &Cause) -> Vec<String> {
+    let rules = [&CATALOGUE.token, &CATALOGUE.smtp];
+    let leads = |rule: &&Rule| {
+        let strongest = rule.causes.values().copied().fold(0.0, f64::max);
+        let plain = rule.any.is_empty() && rule.given.is_empty();
+        plain && rule.causes.get(&cause.code) == Some(&strongest)
+    };
+    let mut codes: Vec<String> = Vec::new();
+    for rule in rules.into_iter().flatten().filter(leads) {
+        let numbers = rule.aadsts.iter().map(|number| format!("AADSTS{number}"));
+        for code in numbers.chain(rule.enhanced.iter().map(|pattern| pattern.text.clone())) {
+            if !codes.contains(&code) {
+                codes.push(code);
+            }
+        }
+    }
+    codes
 }
 
 /// The cause with this label.
@@ -75,6 +99,67 @@ pub(super) fn rules(place: Place) -> &'static [Rule] {
 /// Whether some rule knows this AADSTS number.
 pub(super) fn knows_aadsts(number: u32) -> bool {
     CATALOGUE.aadsts.contains(&number)
+}
+
+/// What can be found out beyond the texts.
+pub(super) fn questions() -> &'static [Question] {
+    &CATALOGUE.questions
+}
+
+/// What a text says about the situation, beside being evidence itself.
+pub(super) fn hints() -> &'static [Hint] {
+    &CATALOGUE.hints
+}
+
+/// Whether a text is about mail or sign-in at all.
+pub(super) fn is_ours(found: &Found) -> bool {
+    CATALOGUE.ours.iter().any(|phrase| found.has(phrase))
+}
+
+/// A fact that tells causes apart: what to look up, and what each answer means.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Question {
+    /// What to look up and how, beginning with the fact's name.
+    pub(super) ask: String,
+    /// Parts of the names under which the fact may be given, in lower case; after `=` the whole name.
+    pub(super) names: Vec<String>,
+    /// Asked where one of these lines of the situation holds.
+    #[serde(default)]
+    pub(super) given: Vec<String>,
+    /// Not asked where one of these lines of the situation holds.
+    #[serde(default)]
+    pub(super) unless: Vec<String>,
+    /// The causes that are told by comparing this fact with others.
+    #[serde(default)]
+    pub(super) tells: Vec<String>,
+    /// The first that fits counts.
+    #[serde(default, rename = "answer")]
+    pub(super) answers: Vec<Answer>,
+}
+
+/// What it means when a fact has a value with one of these words.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Answer {
+    /// Whole words in lower case, beginnings of words with `*`, anything with `*` alone.
+    pub(super) words: Vec<String>,
+    /// The causes it confirms.
+    #[serde(default)]
+    pub(super) causes: BTreeMap<String, f64>,
+    /// The causes it speaks against, each with a factor.
+    #[serde(default)]
+    pub(super) against: BTreeMap<String, f64>,
+}
+
+/// A line of the situation that follows from phrases of a text.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Hint {
+    pub(super) any: Vec<Phrase>,
+    /// The fact's name, which the evidence may also give itself.
+    pub(super) name: String,
+    pub(super) value: String,
 }
 
 /// Where a rule applies.
@@ -108,22 +193,25 @@ pub(super) struct Rule {
     pub(super) aadsts: Vec<u32>,
     /// One of these OAuth error or suberror names, as a whole word.
     #[serde(default)]
-    pub(super) error: Vec<String>,
+    pub(super) error: Vec<Phrase>,
     /// One of these phrases, in lower case.
     #[serde(default)]
-    pub(super) any: Vec<String>,
+    pub(super) any: Vec<Phrase>,
     /// All of these phrases, in lower case.
     #[serde(default)]
-    pub(super) all: Vec<String>,
+    pub(super) all: Vec<Phrase>,
     /// None of these phrases, in lower case.
     #[serde(default)]
-    pub(super) none: Vec<String>,
+    pub(super) none: Vec<Phrase>,
     /// One of these lines, or parts of lines, of the situation.
     #[serde(default)]
     pub(super) given: Vec<String>,
     /// None of these lines, or parts of lines, of the situation.
     #[serde(default)]
     pub(super) unless: Vec<String>,
+    /// Words that occur anywhere: they count only where the text or the situation is about mail or sign-in.
+    #[serde(default)]
+    pub(super) general: bool,
     /// The possible causes, each with a confidence from 0 to 1.
     #[serde(default)]
     pub(super) causes: BTreeMap<String, f64>,
@@ -141,6 +229,56 @@ pub(super) struct Rule {
     #[cfg_attr(not(test), expect(dead_code, reason = "read by the tests alone"))]
     #[serde(default)]
     pub(super) example_given: Vec<String>,
+}
+
+impl Rule {
+    fn phrases_mut(&mut self) -> impl Iterator<Item = &mut Phrase> {
+        let lists = [
+            &mut self.error,
+            &mut self.any,
+            &mut self.all,
+            &mut self.none,
+        ];
+        lists.into_iter().flatten()
+    }
+}
+
+/// A part of a text, in lower case with single blanks, and its number among all of the catalogue.
+#[derive(Debug, Deserialize)]
+#[serde(from = "String")]
+pub(super) struct Phrase {
+    pub(super) text: String,
+    number: usize,
+}
+
+impl From<String> for Phrase {
+    fn from(text: String) -> Self {
+        Self { text, number: 0 }
+    }
+}
+
+/// Which phrases of the catalogue a text holds.
+#[derive(Debug, Default)]
+pub(super) struct Found(Vec<bool>);
+
+impl Found {
+    pub(super) fn has(&self, phrase: &Phrase) -> bool {
+        self.0.get(phrase.number).copied().unwrap_or_default()
+    }
+}
+
+/// Looks for every phrase of the catalogue at once, in a text in lower case with single blanks.
+pub(super) fn phrases_in(text: &str) -> Found {
+    let Some(automaton) = &CATALOGUE.automaton else {
+        return Found::default();
+    };
+    let mut found = vec![false; automaton.patterns_len()];
+    for place in automaton.find_overlapping_iter(text) {
+        if let Some(seen) = found.get_mut(place.pattern().as_usize()) {
+            *seen = true;
+        }
+    }
+    Found(found)
 }
 
 /// An enhanced status code (RFC 3463): class, subject, detail.
@@ -169,6 +307,7 @@ impl Enhanced {
 #[derive(Debug, Deserialize)]
 #[serde(try_from = "String")]
 pub(super) struct EnhancedPattern {
+    text: String,
     class: Option<u16>,
     subject: u16,
     first_detail: u16,
@@ -194,6 +333,7 @@ impl TryFrom<String> for EnhancedPattern {
         let (first, last) = detail.split_once('-').unwrap_or((detail, detail));
         let number = |digits: &str| decimal(digits).ok_or_else(bad);
         Ok(Self {
+            text: text.clone(),
             class: if class == "x" {
                 None
             } else {
@@ -219,7 +359,11 @@ struct Catalogue {
     token: Vec<Rule>,
     text: Vec<Rule>,
     situation: Vec<Rule>,
-    aadsts: Vec<u32>,
+    questions: Vec<Question>,
+    hints: Vec<Hint>,
+    ours: Vec<Phrase>,
+    aadsts: HashSet<u32>,
+    automaton: Option<AhoCorasick>,
 }
 
 #[derive(Deserialize)]
@@ -228,33 +372,74 @@ struct CauseFile {
 }
 
 #[derive(Deserialize)]
+struct QuestionFile {
+    question: Vec<Question>,
+}
+
+#[derive(Deserialize)]
+struct HintFile {
+    ours: Vec<Phrase>,
+    hint: Vec<Hint>,
+}
+
+#[derive(Deserialize)]
 struct RuleFile {
     rule: Vec<Rule>,
 }
 
-fn read() -> Result<Catalogue, toml::de::Error> {
+/// Numbers the phrases of all rules, equal ones alike, and builds what finds them.
+fn automaton(catalogue: &mut Catalogue) -> Result<AhoCorasick, String> {
+    let mut numbers: HashMap<String, usize> = HashMap::new();
+    let mut texts = Vec::new();
+    let places = [
+        &mut catalogue.smtp,
+        &mut catalogue.token,
+        &mut catalogue.text,
+        &mut catalogue.situation,
+    ];
+    let in_rules = places.into_iter().flatten().flat_map(Rule::phrases_mut);
+    let in_hints = catalogue.hints.iter_mut().flat_map(|hint| &mut hint.any);
+    for phrase in in_rules.chain(in_hints).chain(&mut catalogue.ours) {
+        phrase.number = *numbers.entry(phrase.text.clone()).or_insert_with(|| {
+            texts.push(phrase.text.clone());
+            texts.len() - 1
+        });
+    }
+    AhoCorasick::new(texts).map_err(|error| error.to_string())
+}
+
+fn parsed<T: serde::de::DeserializeOwned>(text: &str) -> Result<T, String> {
+    toml::from_str(text).map_err(|error| error.to_string())
+}
+
+fn read() -> Result<Catalogue, String> {
     let mut catalogue = Catalogue::default();
     for text in CAUSES {
-        let file: CauseFile = toml::from_str(text)?;
+        let file: CauseFile = parsed(text)?;
         catalogue.causes.extend(file.cause);
     }
     for (index, cause) in catalogue.causes.iter().enumerate() {
         catalogue.index.insert(cause.code.clone(), index);
     }
-    let rules = |text: &str| toml::from_str(text).map(|file: RuleFile| file.rule);
+    let rules = |text: &'static str| parsed(text).map(|file: RuleFile| file.rule);
     catalogue.smtp = rules(include_str!("catalogue/rules/smtp.toml"))?;
     catalogue.token = rules(include_str!("catalogue/rules/token.toml"))?;
     catalogue.text = rules(include_str!("catalogue/rules/text.toml"))?;
     catalogue.situation = rules(include_str!("catalogue/rules/situation.toml"))?;
+    let file: QuestionFile = parsed(include_str!("catalogue/questions.toml"))?;
+    catalogue.questions = file.question;
+    let file: HintFile = parsed(include_str!("catalogue/hints.toml"))?;
+    (catalogue.hints, catalogue.ours) = (file.hint, file.ours);
     let numbers = catalogue.token.iter().flat_map(|rule| &rule.aadsts);
     catalogue.aadsts = numbers.copied().collect();
+    catalogue.automaton = Some(automaton(&mut catalogue)?);
     Ok(catalogue)
 }
 
 /// A test reads the files, so the empty catalogue stands here only to keep a broken build from panicking.
 static CATALOGUE: LazyLock<Catalogue> = LazyLock::new(|| read().unwrap_or_default());
 
-const CAUSES: [&str; 15] = [
+const CAUSES: [&str; 16] = [
     include_str!("catalogue/causes/network.toml"),
     include_str!("catalogue/causes/client.toml"),
     include_str!("catalogue/causes/smtp_auth.toml"),
@@ -270,6 +455,7 @@ const CAUSES: [&str; 15] = [
     include_str!("catalogue/causes/delivery.toml"),
     include_str!("catalogue/causes/graph.toml"),
     include_str!("catalogue/causes/unclear.toml"),
+    include_str!("catalogue/causes/transport.toml"),
 ];
 
 #[cfg(test)]
@@ -278,7 +464,7 @@ mod tests {
 
     #[test]
     fn the_catalogue_can_be_read() {
-        let catalogue = read().map_err(|error| error.to_string()).unwrap();
+        let catalogue = read().unwrap();
         assert!(catalogue.causes.len() >= 120);
         assert!(catalogue.aadsts.len() >= 150);
     }

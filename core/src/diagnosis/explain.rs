@@ -3,6 +3,8 @@
 
 use super::catalogue::Place;
 use super::judge::{Finding, judge};
+use super::question::open_questions;
+use super::reading;
 use super::redact::without_secrets;
 use super::sighting::Sighting;
 use super::situation::Situation;
@@ -15,24 +17,35 @@ pub(crate) fn explain(evidence: &Evidence) -> Vec<Diagnosis> {
         .iter()
         .map(|item| item.text.as_str())
         .collect();
-    let sighting = Sighting::of_text(&texts.join("\n"));
-    let situation = Situation::of(evidence);
+    let reading = reading::read(&texts.join("\n"));
+    let sighting = Sighting::of_text(&reading.text);
+    let situation = Situation::of(evidence, &reading, &sighting);
     let everywhere = [Place::Smtp, Place::Token, Place::Text, Place::Situation];
     let judgement = judge(&sighting, &situation, &everywhere);
-    let (unclear, clear): (Vec<Finding>, Vec<Finding>) = judgement
-        .findings
-        .into_iter()
-        .partition(|finding| finding.cause.unclear);
-    // What only sums up others says nothing beside them.
-    let findings = if clear.is_empty() { unclear } else { clear };
-    findings
-        .into_iter()
-        .take(MOST_CAUSES)
-        .map(diagnosis)
-        .collect()
+    let mut findings = judgement.findings;
+    // What only sums up others says nothing beside them, and alone it explains nothing.
+    findings.retain(|finding| !finding.cause.unclear);
+    findings.truncate(MOST_CAUSES);
+    let ask = if is_decided(&findings) {
+        Vec::new()
+    } else {
+        open_questions(&findings, &situation)
+    };
+    let diagnoses = findings.into_iter().map(|finding| diagnosis(finding, &ask));
+    diagnoses.collect()
 }
 
-fn diagnosis(finding: Finding) -> Diagnosis {
+/// Whether asking on would be idle: one cause is sure, and no other near.
+fn is_decided(findings: &[Finding]) -> bool {
+    let confidence = |place: usize| {
+        findings
+            .get(place)
+            .map_or(0.0, |finding| finding.confidence)
+    };
+    confidence(0) >= DECIDED && confidence(1) < RIVAL
+}
+
+fn diagnosis(finding: Finding, ask: &[String]) -> Diagnosis {
     let cause = finding.cause;
     let fix = match cause.check.as_str() {
         "" => cause.fix.clone(),
@@ -50,6 +63,8 @@ fn diagnosis(finding: Finding) -> Diagnosis {
             .iter()
             .map(|sign| without_secrets(sign))
             .collect(),
+        ask: ask.to_vec(),
+        page: format!("docs/errors/{}.md", cause.code),
     }
 }
 
@@ -59,5 +74,9 @@ fn sentence(clause: &str) -> String {
     first.into_iter().chain(letters).chain(['.']).collect()
 }
 
+/// From here on the first cause is to be acted on.
+const DECIDED: f64 = 0.85;
+/// From here on the second cause is worth ruling out.
+const RIVAL: f64 = 0.2;
 /// A person tries the first few; a longer list is a dictionary.
 const MOST_CAUSES: usize = 8;

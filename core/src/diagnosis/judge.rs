@@ -2,6 +2,7 @@
 //! The most certain rule decides a cause's rank; several weak ones do not add up.
 
 use super::catalogue::{self, Cause, Place, Rule};
+use super::question::answer;
 use super::sighting::{Reply, Sighting};
 use super::situation::Situation;
 use std::collections::HashMap;
@@ -56,6 +57,9 @@ pub(super) fn judge(sighting: &Sighting, situation: &Situation, places: &[Place]
                 .map(|(code, factor)| (code.as_str(), *factor)),
         );
     }
+    if places.contains(&Place::Situation) {
+        apply_answers(situation, &mut found, &mut against);
+    }
     for (code, factor) in against {
         if let Some(finding) = found.get_mut(code) {
             finding.confidence *= factor;
@@ -67,8 +71,35 @@ pub(super) fn judge(sighting: &Sighting, situation: &Situation, places: &[Place]
     }
 }
 
+/// What is known decides between what the texts leave open; alone it counts for less.
+fn apply_answers(
+    situation: &Situation,
+    found: &mut HashMap<&'static str, Finding>,
+    against: &mut Vec<(&'static str, f64)>,
+) {
+    for question in catalogue::questions() {
+        let Some((answer, line)) = answer(question, situation) else {
+            continue;
+        };
+        for (code, confidence) in &answer.causes {
+            let in_question = found.contains_key(code.as_str());
+            let factor = if in_question { 1.0 } else { UNASKED };
+            note(found, code, confidence * factor, &[line.to_owned()]);
+        }
+        against.extend(
+            answer
+                .against
+                .iter()
+                .map(|(code, factor)| (code.as_str(), *factor)),
+        );
+    }
+}
+
 /// What fulfils the rule's conditions; nothing when one of them does not hold.
 fn signs(rule: &Rule, sighting: &Sighting, situation: &Situation) -> Option<Vec<String>> {
+    if rule.general && !sighting.is_ours() && !situation.is_known() {
+        return None;
+    }
     let mut because = Vec::new();
     if !rule.basic.is_empty() || !rule.enhanced.is_empty() {
         let reply = sighting
@@ -93,7 +124,8 @@ fn signs(rule: &Rule, sighting: &Sighting, situation: &Situation) -> Option<Vec<
         because.push(
             rule.error
                 .iter()
-                .find(|name| sighting.has_word(name))?
+                .find(|name| sighting.has_name(name))?
+                .text
                 .clone(),
         );
     }
@@ -102,6 +134,7 @@ fn signs(rule: &Rule, sighting: &Sighting, situation: &Situation) -> Option<Vec<
             rule.any
                 .iter()
                 .find(|phrase| sighting.has_phrase(phrase))?
+                .text
                 .clone(),
         );
     }
@@ -111,7 +144,7 @@ fn signs(rule: &Rule, sighting: &Sighting, situation: &Situation) -> Option<Vec<
     {
         return None;
     }
-    because.extend(rule.all.iter().cloned());
+    because.extend(rule.all.iter().map(|phrase| phrase.text.clone()));
     if !rule.given.is_empty() {
         let line = rule
             .given
@@ -137,8 +170,14 @@ fn is_reply(rule: &Rule, reply: Reply) -> bool {
 #[cfg(test)]
 pub(super) fn fires(rule: &Rule, evidence: &crate::model::Evidence) -> bool {
     let text = evidence.evidence.first().map(|item| item.text.as_str());
-    let sighting = Sighting::of_text(text.unwrap_or_default());
-    signs(rule, &sighting, &Situation::of(evidence)).is_some()
+    let reading = super::reading::read(text.unwrap_or_default());
+    let sighting = Sighting::of_text(&reading.text);
+    signs(
+        rule,
+        &sighting,
+        &Situation::of(evidence, &reading, &sighting),
+    )
+    .is_some()
 }
 
 fn shown(reply: Reply) -> String {
@@ -175,6 +214,19 @@ fn note(
     }
 }
 
+/// How sure each cause is beside the others: rivals that are as likely lower it, weak ones leave it.
+fn weigh(findings: &mut [Finding]) {
+    let weight = |confidence: f64| confidence.powi(4);
+    let all: f64 = findings
+        .iter()
+        .map(|finding| weight(finding.confidence))
+        .sum();
+    for finding in findings {
+        let share = weight(finding.confidence) / all;
+        finding.confidence *= share.powf(0.25);
+    }
+}
+
 /// Best first; equals in the order of their labels, so that the same evidence always gives the same answer.
 fn ranked(mut findings: Vec<Finding>) -> Vec<Finding> {
     findings.retain(|finding| finding.confidence >= LEAST_CONFIDENCE);
@@ -184,8 +236,11 @@ fn ranked(mut findings: Vec<Finding>) -> Vec<Finding> {
             .total_cmp(&left.confidence)
             .then_with(|| left.cause.code.cmp(&right.cause.code))
     });
+    weigh(&mut findings);
     findings
 }
 
+/// A fact about a cause that nothing else speaks for is mostly beside the point.
+const UNASKED: f64 = 0.5;
 /// Below this, a cause is not worth a person's time.
 const LEAST_CONFIDENCE: f64 = 0.05;

@@ -7,13 +7,15 @@ mod class;
 mod explain;
 mod graph;
 mod judge;
+mod question;
+mod reading;
 mod redact;
 mod sighting;
 mod situation;
 mod smtp;
 mod token;
 
-pub use catalogue::{Cause, causes};
+pub use catalogue::{Cause, causes, codes};
 pub(crate) use explain::explain;
 pub(crate) use graph::graph_refusal;
 pub(crate) use smtp::{SmtpPhase, password_refusal, smtp_refusal};
@@ -42,6 +44,8 @@ fn classified(error: Error, cause: &Cause) -> Error {
 
 const REPORT_IT: &str = "Report this as a fault of Mailbearer.";
 
+#[cfg(test)]
+mod cases;
 #[cfg(test)]
 mod class_tests;
 #[cfg(test)]

@@ -1,7 +1,8 @@
 //! What can be seen in a text: SMTP replies, AADSTS numbers, OAuth error names, phrases.
 //! It only looks; what the signs mean is in the catalogue.
 
-use super::catalogue::{Enhanced, knows_aadsts};
+use super::catalogue::{Enhanced, Found, Hint, Phrase, hints, is_ours, knows_aadsts, phrases_in};
+use super::reading::last;
 use super::smtp::SmtpPhase;
 
 /// A text and the signs found in it.
@@ -9,6 +10,7 @@ use super::smtp::SmtpPhase;
 pub(super) struct Sighting {
     /// The text in lower case, with single blanks.
     text: String,
+    phrases: Found,
     pub(super) replies: Vec<Reply>,
     pub(super) aadsts: Vec<u32>,
     /// At which point of an SMTP dialogue the text was seen, where known.
@@ -25,12 +27,19 @@ pub(super) struct Reply {
 impl Sighting {
     /// Looks for every sign in a free text.
     pub(super) fn of_text(text: &str) -> Self {
-        let text = beginning(text);
         Self {
-            replies: replies(text),
+            replies: joined(replies(text)),
             aadsts: aadsts_numbers(text),
-            text: normalised(text),
-            phase: None,
+            ..Self::of_words(text)
+        }
+    }
+
+    fn of_words(text: &str) -> Self {
+        let text = normalised(text);
+        Self {
+            phrases: phrases_in(&text),
+            text,
+            ..Self::default()
         }
     }
 
@@ -38,27 +47,57 @@ impl Sighting {
     pub(super) fn of_reply(reply: Reply, text: &str, phase: SmtpPhase) -> Self {
         Self {
             replies: vec![reply],
-            text: normalised(beginning(text)),
             phase: Some(phase),
-            ..Self::default()
+            ..Self::of_words(text)
         }
     }
 
     /// An answer of a token endpoint whose parts are known.
     pub(super) fn of_answer(text: &str, aadsts: Vec<u32>) -> Self {
         Self {
-            text: normalised(beginning(text)),
             aadsts,
-            ..Self::default()
+            ..Self::of_words(text)
         }
     }
 
-    pub(super) fn has_phrase(&self, phrase: &str) -> bool {
-        self.text.contains(phrase)
+    /// Whether the text is about mail or sign-in at all.
+    pub(super) fn is_ours(&self) -> bool {
+        !self.replies.is_empty() || !self.aadsts.is_empty() || is_ours(&self.phrases)
+    }
+
+    /// Names and values that follow from what the text says.
+    pub(super) fn hints(&self) -> impl Iterator<Item = (&'static str, &'static str)> {
+        let said = |hint: &&Hint| hint.any.iter().any(|phrase| self.phrases.has(phrase));
+        let hints = hints().iter().filter(said);
+        hints.map(|hint| (hint.name.as_str(), hint.value.as_str()))
+    }
+
+    /// What a server quoted of the request: the resource or the scope it refused.
+    pub(super) fn quotes(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        let quote = |before: &str, after: &str| {
+            let (_, rest) = self.text.split_once(before)?;
+            let (value, _) = rest.split_once(after)?;
+            (value.len() <= LONGEST_QUOTE).then(|| value.trim_matches(['\'', '"', ' ']))
+        };
+        let resource = quote("resource principal named ", " was not found");
+        let scope = quote("the scope ", " is not valid");
+        let scope = scope.or_else(|| quote("value for scope ", " is not valid"));
+        let resource = resource.map(|value| ("quoted_resource", value));
+        resource
+            .into_iter()
+            .chain(scope.map(|value| ("quoted_scope", value)))
+    }
+
+    pub(super) fn has_phrase(&self, phrase: &Phrase) -> bool {
+        self.phrases.has(phrase)
     }
 
     /// Whether a name occurs that is not part of a longer name.
-    pub(super) fn has_word(&self, word: &str) -> bool {
+    pub(super) fn has_name(&self, name: &Phrase) -> bool {
+        self.phrases.has(name) && self.has_word(&name.text)
+    }
+
+    fn has_word(&self, word: &str) -> bool {
         let is_name = |character: char| character.is_ascii_alphanumeric() || character == '_';
         self.text.match_indices(word).any(|(start, _)| {
             let before = self
@@ -97,8 +136,7 @@ pub(super) fn normalised(text: &str) -> String {
 /// The AADSTS numbers in a text: after the word, or as a known number where an error code may stand.
 pub(super) fn aadsts_numbers(text: &str) -> Vec<u32> {
     let upper = text.to_ascii_uppercase();
-    let names_codes =
-        upper.contains("ERROR") || upper.contains("AADSTS") || upper.contains("INVALID_");
+    let names_codes = NAMES_CODES.iter().any(|name| upper.contains(name));
     let mut numbers = Vec::new();
     for number in numerals(&upper) {
         let Ok(value) = number.text.parse::<u32>() else {
@@ -106,7 +144,7 @@ pub(super) fn aadsts_numbers(text: &str) -> Vec<u32> {
         };
         let after_word = number
             .before
-            .trim_end_matches([' ', ':', '-'])
+            .trim_end_matches(|c: char| c.is_whitespace() || ":-#_=".contains(c))
             .ends_with("AADSTS");
         let stands_alone = !number.touches_letter_or_dot && number.text.len() >= 5;
         let is_code = (after_word && !number.letter_after)
@@ -117,6 +155,40 @@ pub(super) fn aadsts_numbers(text: &str) -> Vec<u32> {
     }
     numbers
 }
+
+/// A mail library may write basic and enhanced code apart, and a bounce the enhanced one twice.
+fn joined(mut replies: Vec<Reply>) -> Vec<Reply> {
+    let is_lone_basic = |reply: &Reply| reply.enhanced.is_none();
+    let is_lone_enhanced = |reply: &Reply| reply.basic.is_none();
+    if let [one, other] = replies.as_mut_slice()
+        && is_lone_basic(one)
+        && is_lone_enhanced(other)
+        && one.basic.map(|code| code / 100) == other.enhanced.map(|code| code.class)
+    {
+        other.basic = one.basic;
+        return vec![*other];
+    }
+    let whole: Vec<Option<Enhanced>> = replies
+        .iter()
+        .filter(|reply| reply.basic.is_some())
+        .map(|reply| reply.enhanced)
+        .collect();
+    replies.retain(|reply| !is_lone_enhanced(reply) || !whole.contains(&reply.enhanced));
+    replies
+}
+
+/// Beside one of these a known number is an AADSTS number; other programs count their errors, too.
+const NAMES_CODES: [&str; 9] = [
+    "AADSTS",
+    "INVALID_",
+    "ERROR_CODE",
+    "ERRORCODE",
+    "ERROR CODE",
+    "ERROR?CODE",
+    "MICROSOFT",
+    "UNAUTHORIZED_CLIENT",
+    "INTERACTION_REQUIRED",
+];
 
 /// The SMTP replies quoted in a text, in order.
 fn replies(text: &str) -> Vec<Reply> {
@@ -137,7 +209,11 @@ fn replies(text: &str) -> Vec<Reply> {
         } else if let Some(enhanced) = Enhanced::parse(number.text) {
             let gap = basic.and_then(|(code, end)| Some((code, text.get(end..number.start)?)));
             let basic = gap
-                .filter(|(_, gap)| gap.len() <= 4 && gap.chars().all(|c| " -:'\"#(\n".contains(c)))
+                .filter(|(_, gap)| {
+                    // Python shows octets as `b'…'`.
+                    let gap = gap.replace("b'", "'");
+                    gap.len() <= 6 && gap.chars().all(|c| " -:;,'\"#([<\n\t".contains(c))
+                })
                 .map(|(code, _)| code);
             let unfinished = replies
                 .last()
@@ -154,6 +230,11 @@ fn replies(text: &str) -> Vec<Reply> {
     replies
 }
 
+/// Longer than any list of scopes.
+const LONGEST_QUOTE: usize = 2_000;
+/// `SMTPError:` with some blanks.
+const LONGEST_SPEAKER: usize = 24;
+
 fn basic_code(digits: &str) -> Option<u16> {
     let code: u16 = digits.parse().ok()?;
     (digits.len() == 3 && (400..600).contains(&code)).then_some(code)
@@ -161,7 +242,7 @@ fn basic_code(digits: &str) -> Option<u16> {
 
 /// Whether what stands before a number makes it a reply code rather than some number.
 fn follows_a_speaker(before: &str) -> bool {
-    let trimmed = before.trim_end_matches([' ', '"', '\'', '(', '[']);
+    let trimmed = last(before, LONGEST_SPEAKER).trim_end_matches([' ', '"', '\'', '(', '[']);
     let line_start = trimmed.is_empty() || trimmed.ends_with('\n');
     let speakers = [
         "code",
@@ -235,18 +316,6 @@ fn numerals(text: &str) -> impl Iterator<Item = Numeral<'_>> {
         })
     })
 }
-
-/// The part of a text that is looked at: answers are short, logs may be endless.
-fn beginning(text: &str) -> &str {
-    let mut end = text.len().min(TEXT_LIMIT_BYTES);
-    while !text.is_char_boundary(end) {
-        end -= 1;
-    }
-    text.get(..end).unwrap_or_default()
-}
-
-/// Enough for any dialogue of one delivery.
-const TEXT_LIMIT_BYTES: usize = 65_536;
 
 #[cfg(test)]
 mod tests {

@@ -1,8 +1,9 @@
 //! What is known besides the texts: the context and facts of the evidence, and what follows from comparing them.
 //! Everything becomes a line of text, so that rules can ask for any of it: `name: value` as given, `* …` as inferred.
 
-use super::sighting::normalised;
-use crate::model::Evidence;
+use super::reading::Reading;
+use super::sighting::{Sighting, normalised};
+use crate::model::{Evidence, EvidenceKind};
 
 /// The lines of a situation.
 #[derive(Debug, Default)]
@@ -11,13 +12,29 @@ pub(super) struct Situation {
 }
 
 impl Situation {
-    /// The situation an evidence describes.
-    pub(super) fn of(evidence: &Evidence) -> Self {
-        let given = evidence.context.iter().chain(&evidence.facts);
+    /// The situation an evidence describes, and what its texts tell beside.
+    pub(super) fn of(evidence: &Evidence, reading: &Reading, sighting: &Sighting) -> Self {
+        let given = evidence
+            .context
+            .iter()
+            .chain(&evidence.facts)
+            .chain(&evidence.admin_facts);
         let mut lines: Vec<String> = given
             .map(|(name, value)| normalised(&format!("{name}: {value}")))
             .collect();
         lines.sort();
+        let said = evidence.established.iter();
+        lines.extend(said.map(|text| normalised(&format!("established: {text}"))));
+        lines.push(format!("phase: {}", phase(evidence)));
+        for (name, value) in &reading.facts {
+            add(&mut lines, name, value);
+        }
+        for (name, value) in sighting.hints() {
+            add(&mut lines, name, value);
+        }
+        for (name, value) in sighting.quotes() {
+            add(&mut lines, name, value);
+        }
         let facts = Facts { lines: &lines };
         let inferred = facts.inferences();
         lines.extend(
@@ -46,6 +63,54 @@ impl Situation {
     }
 }
 
+impl Situation {
+    /// Line and value of the first fact with one of these names: a part of the name, or all of it after `=`.
+    pub(super) fn value_of(&self, names: &[String]) -> Option<(&str, &str)> {
+        let is_name = |given: &str| {
+            names.iter().any(|name| match name.strip_prefix('=') {
+                Some(whole) => given == whole,
+                None => given.contains(name.as_str()),
+            })
+        };
+        self.lines.iter().find_map(|line| {
+            let (name, value) = line.split_once(": ")?;
+            (is_name(name) && value != "unknown").then_some((line.as_str(), value))
+        })
+    }
+
+    /// Whether anything at all is known beside the texts.
+    pub(super) fn is_known(&self) -> bool {
+        self.lines.iter().any(|line| line != "phase: ")
+    }
+}
+
+/// What was given counts, not what was read beside it.
+fn add(lines: &mut Vec<String>, name: &str, value: &str) {
+    let start = format!("{name}: ");
+    if name == "dialogue" || !lines.iter().any(|line| line.starts_with(&start)) {
+        lines.push(normalised(&format!("{start}{value}")));
+    }
+}
+
+/// The phase as given, or as the kinds of the texts tell.
+fn phase(evidence: &Evidence) -> String {
+    let kinds = evidence.evidence.iter().map(|item| match item.kind {
+        EvidenceKind::Dsn => "bounce",
+        EvidenceKind::TlsError => "tls",
+        EvidenceKind::DnsError => "connect",
+        EvidenceKind::TokenError => "token",
+        EvidenceKind::AuthorizeError => "consent",
+        _ => "",
+    });
+    match evidence.phase.trim() {
+        "" => kinds
+            .max_by_key(|kind| kind.len())
+            .unwrap_or_default()
+            .to_owned(),
+        phase => phase.to_lowercase(),
+    }
+}
+
 /// The lines as given, for comparison with each other.
 struct Facts<'a> {
     lines: &'a [String],
@@ -59,6 +124,7 @@ impl Facts<'_> {
         self.infer_token(&mut inferred);
         self.infer_users(&mut inferred);
         self.infer_secret(&mut inferred);
+        self.infer_quotes(&mut inferred);
         self.infer_time(&mut inferred);
         inferred
     }
@@ -305,14 +371,80 @@ impl Facts<'_> {
         );
     }
 
+    /// What a server quoted of the request.
+    fn infer_quotes(&self, inferred: &mut Vec<&'static str>) {
+        let resource = self.value(&["quoted_resource"]);
+        let scope = self.value(&["quoted_scope"]);
+        let greeted = self
+            .value(&["greeting"])
+            .is_some_and(|line| !line.contains("microsoft"));
+        let host = self
+            .value(&["host", "smtp_host", "server"])
+            .unwrap_or_default();
+        let known = [
+            (
+                resource.is_some_and(|name| !is_resource(name)),
+                "the resource is malformed",
+            ),
+            (
+                scope.is_some_and(is_malformed_scope),
+                "the refused scope is malformed",
+            ),
+            (
+                scope.is_some_and(names_two_resources),
+                "the refused scope names two resources",
+            ),
+            (
+                greeted
+                    && ["office365", "outlook"]
+                        .iter()
+                        .any(|name| host.contains(name)),
+                "a stranger answers for microsoft",
+            ),
+        ];
+        inferred.extend(
+            known
+                .into_iter()
+                .filter_map(|(holds, line)| holds.then_some(line)),
+        );
+    }
+
     fn infer_secret(&self, inferred: &mut Vec<&'static str>) {
         let shape = self.value(&[
             "config.client_secret.shape",
             "client_secret.shape",
             "secret.shape",
         ]);
-        let is_guid =
-            shape.is_some_and(|shape| shape.contains("guid") && !shape.contains("not guid"));
+        let configured = self
+            .lines
+            .iter()
+            .filter(|line| !line.contains(".shape") && !line.contains("as_sent"))
+            .find_map(|line| configured_secret(line));
+        let bare = configured.map(|secret| secret.trim_matches(['"', '\'', ',', ';', ' ']));
+        let is_guid = bare.is_some_and(is_guid)
+            || shape.is_some_and(|shape| {
+                is_guid(shape)
+                    || shape.contains("guid")
+                        && !["not guid", "no guid", "not a guid"]
+                            .iter()
+                            .any(|word| shape.contains(word))
+            });
+        let placeholder = bare.is_some_and(|secret| {
+            secret.starts_with(['<', '[', '{', '$', '%'])
+                || [
+                    "your",
+                    "xxx",
+                    "changeme",
+                    "placeholder",
+                    "copy the",
+                    "client-secret",
+                    "client_secret",
+                    "example",
+                    "***",
+                ]
+                .iter()
+                .any(|word| secret.contains(word))
+        });
         let altered = self.says(
             &[
                 "config.client_secret.as_sent",
@@ -327,15 +459,12 @@ impl Facts<'_> {
         });
         let known = [
             (is_guid, "the secret is a GUID"),
-            (shape.is_some() && !is_guid, "the secret is no GUID"),
-            (altered, "the secret is altered on its way"),
             (
-                self.says(
-                    &["config"],
-                    &["copy the", "your_", "your-", "<", "placeholder", "changeme"],
-                ),
-                "the setting is a placeholder",
+                (shape.is_some() || bare.is_some()) && !is_guid,
+                "the secret is no GUID",
             ),
+            (altered, "the secret is altered on its way"),
+            (placeholder, "the setting is a placeholder"),
         ];
         inferred.extend(
             known
@@ -392,6 +521,64 @@ impl Facts<'_> {
                 .filter_map(|(holds, line)| holds.then_some(line)),
         );
     }
+}
+
+/// A resource is an address without permission, or an application's GUID.
+fn is_resource(name: &str) -> bool {
+    let host = name
+        .strip_prefix("https://")
+        .or_else(|| name.strip_prefix("api://"));
+    match host {
+        Some(host) => {
+            !host.trim_end_matches('/').contains(['/', ':', ',', ' ']) && !name.ends_with("//")
+        }
+        None => is_guid(name),
+    }
+}
+
+/// Scopes are separated by blanks and each begins with its resource's address, or is a bare permission.
+fn is_malformed_scope(scopes: &str) -> bool {
+    scopes.contains([',', ';', '+', '"', '['])
+        || scopes.split(' ').any(|scope| {
+            let rest = scope.strip_prefix("https://").unwrap_or(scope);
+            // `https:/x`, `outlook.office.comSMTP.Send`, a host without permission, a host without scheme.
+            rest.contains(':') && !scope.starts_with("api:") && !scope.starts_with("urn:")
+                || (scope.starts_with("https://") && !rest.contains('/'))
+                || (rest == scope && scope.contains('/') && scope.contains(".com"))
+                || rest.contains("//") && !rest.contains("//.default")
+        })
+}
+
+fn names_two_resources(scopes: &str) -> bool {
+    let hosts = scopes
+        .split(' ')
+        .filter_map(|scope| scope.strip_prefix("https://")?.split('/').next());
+    let mut first = None;
+    hosts
+        .into_iter()
+        .any(|host| *first.get_or_insert(host) != host)
+}
+
+fn is_guid(text: &str) -> bool {
+    text.len() == 36
+        && text
+            .chars()
+            .enumerate()
+            .all(|(place, character)| match place {
+                8 | 13 | 18 | 23 => character == '-',
+                _ => character.is_ascii_hexdigit(),
+            })
+}
+
+/// The value that a line of settings gives a name that ends in `secret`, with what surrounds it.
+fn configured_secret(line: &str) -> Option<&str> {
+    line.match_indices("secret").find_map(|(start, name)| {
+        let after = line.get(start + name.len()..)?;
+        let value = after
+            .trim_start_matches(['"', '\'', ' ', ']'])
+            .strip_prefix(['=', ':'])?;
+        Some(value.trim_start_matches('>').trim())
+    })
 }
 
 /// Whether none of the scopes asked for is Exchange Online's: a permission without a resource is Microsoft Graph's.

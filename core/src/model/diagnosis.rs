@@ -21,6 +21,14 @@ pub struct Evidence {
     /// What is known beyond the texts, such as `token.aud`.
     #[serde(deserialize_with = "texts")]
     pub facts: HashMap<String, String>,
+    /// What an administrator has looked up, such as `Get-CASMailbox.SmtpClientAuthenticationDisabled`.
+    #[serde(alias = "admin_facts", deserialize_with = "texts")]
+    pub admin_facts: HashMap<String, String>,
+    /// What else is certain, in words.
+    pub established: Vec<String>,
+    /// Where on the way it failed: `connect`, `tls`, `ehlo`, `auth`, `mail`, `rcpt`, `data`, `bounce`, `relay`,
+    /// `token`, `consent` or `device`. Default: not known.
+    pub phase: String,
 }
 
 /// One text that was seen.
@@ -85,6 +93,13 @@ pub struct Diagnosis {
     pub confidence: f64,
     /// The parts of the evidence that speak for it.
     pub because: Vec<String>,
+    /// What to find out next, the most telling first: facts that would tell the causes of this list apart.
+    /// Each begins with the name under which the answer is understood among the facts. Empty where the evidence decides.
+    #[serde(default)]
+    pub ask: Vec<String>,
+    /// The page about this cause, as a path in the project.
+    #[serde(default)]
+    pub page: String,
 }
 
 fn texts<'de, D: Deserializer<'de>>(deserializer: D) -> Result<HashMap<String, String>, D::Error> {
