@@ -9,6 +9,7 @@ use std::process::{Child, Command, Stdio};
 /// A link, until it is dropped.
 #[derive(Debug)]
 pub(super) struct Link {
+    pub(super) rtt_ms: u64,
     /// The server's address.
     pub(super) address: &'static str,
     namespaces: Option<Namespaces>,
@@ -26,6 +27,7 @@ impl Link {
     pub(super) fn open(rtt_ms: u64, places: &Places) -> Result<Self> {
         if rtt_ms == 0 {
             return Ok(Self {
+                rtt_ms,
                 address: "127.0.0.1",
                 namespaces: None,
             });
@@ -41,6 +43,7 @@ impl Link {
         }
         namespaces.connect(rtt_ms, places)?;
         Ok(Self {
+            rtt_ms,
             address: SERVER,
             namespaces: Some(namespaces),
         })

@@ -161,6 +161,7 @@ impl Server {
             .at_server(places.program("sink").as_os_str())
             .args([link.address, &connections.to_string()])
             .arg(places.file("ca.pem"))
+            .arg(link.rtt_ms.to_string())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()?;

@@ -1,8 +1,9 @@
 //! The server that every client sends to. Takes all mail at once and keeps none: STARTTLS by rustls, XOAUTH2 that accepts
-//! everybody, PIPELINING, CHUNKING, DSN, SMTPUTF8. It counts its read turns: how often it had to read after it had
-//! written, which is the round trips a client took, as far as it waited.
+//! everybody, PIPELINING, CHUNKING, DSN, SMTPUTF8. It counts its read turns: how often, after it had written, nothing came
+//! for half a round trip or longer, because the client waited for what it had written. Without a link, every read after
+//! a write counts.
 //!
-//! `sink ADDRESS CONNECTIONS CA_FILE` writes its authority's certificate, prints its port, and at the end of its standard
+//! `sink ADDRESS CONNECTIONS CA_FILE ROUND_TRIP_MS` writes its authority's certificate, prints its port, and at the end of its standard
 //! input what it has seen, as JSON.
 
 use memchr::memmem;
@@ -14,7 +15,7 @@ use std::io::{self, Read, Write};
 use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// What one connection has seen.
 #[derive(Debug, Default)]
@@ -31,9 +32,11 @@ type Everything = Arc<Mutex<Vec<Arc<Mutex<Seen>>>>>;
 
 fn main() -> io::Result<()> {
     let arguments: Vec<_> = std::env::args().skip(1).collect();
-    let [address, connections, ca_file] = &arguments[..] else {
-        panic!("sink ADDRESS CONNECTIONS CA_FILE");
+    let [address, connections, ca_file, round_trip_ms] = &arguments[..] else {
+        panic!("sink ADDRESS CONNECTIONS CA_FILE ROUND_TRIP_MS");
     };
+    let round_trip_ms: u64 = round_trip_ms.parse().expect("a number of milliseconds");
+    let least_wait = Duration::from_millis(round_trip_ms) / 2;
     let address: IpAddr = address.parse().expect("an IP address");
     let most: usize = connections.parse().expect("a number of connections");
     let settings = Arc::new(settings(address, ca_file));
@@ -41,7 +44,7 @@ fn main() -> io::Result<()> {
     println!("{}", listener.local_addr()?.port());
     let everything = Everything::default();
     let seen = everything.clone();
-    std::thread::spawn(move || accept(&listener, most, &settings, &seen));
+    std::thread::spawn(move || accept(&listener, most, least_wait, &settings, &seen));
     io::copy(&mut io::stdin(), &mut io::sink())?;
     println!("{}", report(&everything, most));
     Ok(())
@@ -50,6 +53,7 @@ fn main() -> io::Result<()> {
 fn accept(
     listener: &TcpListener,
     most: usize,
+    least_wait: Duration,
     settings: &Arc<ServerConfig>,
     everything: &Everything,
 ) {
@@ -69,7 +73,10 @@ fn accept(
         let (settings, open) = (settings.clone(), open.clone());
         std::thread::spawn(move || {
             // How a client ends a connection is its own business.
-            drop(Session::new(client, settings, seen).and_then(|mut session| session.serve()));
+            drop(
+                Session::new(client, least_wait, settings, seen)
+                    .and_then(|mut session| session.serve()),
+            );
             open.fetch_sub(1, Ordering::SeqCst);
         });
     }
@@ -84,7 +91,10 @@ struct Session {
     input: Vec<u8>,
     start: usize,
     output: Vec<u8>,
-    has_written: bool,
+    /// Since when the client can know what it has been waiting for, if it has.
+    written: Option<Instant>,
+    /// What it takes to have waited.
+    least_wait: Duration,
     wire: Vec<u8>,
     seen: Arc<Mutex<Seen>>,
     turns: u64,
@@ -95,6 +105,7 @@ struct Session {
 impl Session {
     fn new(
         tcp: TcpStream,
+        least_wait: Duration,
         settings: Arc<ServerConfig>,
         seen: Arc<Mutex<Seen>>,
     ) -> io::Result<Self> {
@@ -106,7 +117,8 @@ impl Session {
             input: Vec::new(),
             start: 0,
             output: Vec::new(),
-            has_written: false,
+            written: None,
+            least_wait,
             wire: vec![0; 256 * 1024],
             seen,
             turns: 0,
@@ -262,10 +274,11 @@ impl Session {
         self.start = 0;
         let before = self.input.len();
         while self.input.len() == before {
-            if std::mem::take(&mut self.has_written) {
+            let count = self.tcp.read(&mut self.wire)?;
+            let written = self.written.take();
+            if written.is_some_and(|written| written.elapsed() >= self.least_wait) {
                 self.turns += 1;
             }
-            let count = self.tcp.read(&mut self.wire)?;
             if count == 0 {
                 return Err(io::ErrorKind::UnexpectedEof.into());
             }
@@ -294,7 +307,7 @@ impl Session {
         let output = std::mem::take(&mut self.output);
         match &mut self.tls {
             None => {
-                self.has_written = true;
+                self.written = Some(Instant::now());
                 self.tcp.write_all(&output)
             }
             Some(tls) => {
@@ -313,7 +326,7 @@ impl Session {
             tls.write_tls(&mut flight)?;
         }
         if !flight.is_empty() {
-            self.has_written = true;
+            self.written = Some(Instant::now());
             self.tcp.write_all(&flight)?;
         }
         Ok(())
