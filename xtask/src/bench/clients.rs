@@ -93,12 +93,18 @@ pub(super) const ALL: &[Client] = &[
     Client {
         name: "mailbearer, streaming",
         streams: STREAMS,
-        command: |places, link, run| Ok(rust(places, link, run, "mailbearer")),
+        command: |places, link, run| Ok(rust(places, link, run, "handle")),
         ..OURS
     },
     Client {
         name: "mailbearer, one by one",
-        command: |places, link, run| Ok(rust(places, link, run, "mailbearer")),
+        command: |places, link, run| Ok(rust(places, link, run, "handle")),
+        ..OURS
+    },
+    Client {
+        name: "mailbearer send, a process a mail",
+        is_one_mail: true,
+        command: command_line,
         ..OURS
     },
     Client {
@@ -165,7 +171,14 @@ pub(super) const ALL: &[Client] = &[
     Client {
         name: "curl",
         missing: |_| lacks("curl"),
-        command: curl,
+        command: |places, link, run| curl(places, link, run, run.estimate),
+        ..PEER
+    },
+    Client {
+        name: "curl, a process a mail",
+        is_one_mail: true,
+        missing: |_| lacks("curl"),
+        command: |places, link, run| curl(places, link, run, 1),
         ..PEER
     },
     Client {
@@ -208,6 +221,39 @@ fn rust(places: &Places, link: &Link, _: &Run, name: &str) -> Command {
     command
 }
 
+/// The command line, with its account in the environment and a token from a command.
+fn command_line(places: &Places, link: &Link, run: &Run) -> Result<Command> {
+    let account = serde_json::json!([{
+        "name": "bench",
+        "mailbox": run.user,
+        "cloud": "custom",
+        "grant": { "type": "tokenCommand", "command": ["printf", run.token] },
+        "endpoints": {
+            "tokenUrl": "http://127.0.0.1:9/token", // never asked
+            "scopes": ["mail"],
+            "smtpHost": run.host,
+            "smtpPort": run.port,
+            "caPem": fs::read_to_string(&run.ca_file)?,
+        },
+    }]);
+    let mut command = link.at_client(places.program("mailbearer").as_os_str());
+    command
+        .env("MAILBEARER_ACCOUNTS", account.to_string())
+        .args([
+            "send",
+            "--vault",
+            "env:MAILBEARER_ACCOUNTS",
+            "--account",
+            "bench",
+            "--eml",
+            &run.message_file,
+        ]);
+    for recipient in &run.recipients {
+        command.args(["--to", recipient]);
+    }
+    Ok(command)
+}
+
 fn python_client(link: &Link, run: &Run, name: &str) -> Command {
     script(link, python().into(), "client.py", name, run)
 }
@@ -228,7 +274,7 @@ fn script(link: &Link, interpreter: OsString, script: &str, name: &str, run: &Ru
 }
 
 /// One transfer after the other, or as many at once as there are connections.
-fn curl(places: &Places, link: &Link, run: &Run) -> Result<Command> {
+fn curl(places: &Places, link: &Link, run: &Run, count: u64) -> Result<Command> {
     let mut transfer = format!(
         "url = \"smtp://{}:{}\"\nssl-reqd\ncacert = \"{}\"\nuser = \"{}:\"\noauth2-bearer = \"{}\"\n\
          login-options = \"AUTH=XOAUTH2\"\nmail-from = \"{}\"\nupload-file = \"{}\"\n",
@@ -237,7 +283,7 @@ fn curl(places: &Places, link: &Link, run: &Run) -> Result<Command> {
     for recipient in &run.recipients {
         transfer.extend(["mail-rcpt = \"", recipient, "\"\n"]);
     }
-    let count = usize::try_from(run.estimate)?;
+    let count = usize::try_from(count)?;
     let config = places.file("curl.conf");
     fs::write(&config, vec![transfer; count].join("next\n"))?;
     let mut command = link.at_client("curl".as_ref());
