@@ -67,7 +67,7 @@ async def with_aiosmtplib(turns: Turns) -> None:
 
 async def with_mailbearer(turns: Turns) -> None:
     from mailbearer import AsyncMailbearer
-    from mailbearer.types import EndpointOverrides, Envelope, GrantTokenCommand, NewAccount
+    from mailbearer.types import Cloud, EndpointOverrides, Envelope, GrantTokenCommand, NewAccount
 
     endpoints = EndpointOverrides(
         token_url="http://127.0.0.1:9/token",  # never asked: the command gives the token
@@ -77,7 +77,11 @@ async def with_mailbearer(turns: Turns) -> None:
         ca_pem=Path(RUN["caFile"]).read_text(),
     )
     account = NewAccount(
-        name="bench", mailbox=USER, cloud="custom", grant=GrantTokenCommand(command=["printf", TOKEN]), endpoints=endpoints
+        name="bench",
+        mailbox=USER,
+        cloud=Cloud.CUSTOM,
+        grant=GrantTokenCommand(command=["printf", TOKEN]),
+        endpoints=endpoints,
     )
     async with AsyncMailbearer.open() as mailbearer:
         await mailbearer.add_account(account)

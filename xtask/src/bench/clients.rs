@@ -104,6 +104,10 @@ pub(super) const ALL: &[Client] = &[
     Client {
         name: "mailbearer send, a process a mail",
         is_one_mail: true,
+        missing: |places| match places.program("mailbearer").exists() {
+            true => None,
+            false => Some("not built; leave out --no-build".to_owned()),
+        },
         command: command_line,
         ..OURS
     },

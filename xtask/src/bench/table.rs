@@ -45,8 +45,10 @@ pub(super) fn write(tables: &str, missing: &[String], full: bool) -> Result {
     } else {
         "cargo xtask bench"
     };
-    let mut section =
-        format!("Written by `{command}`; every figure is of one run of it.\n\n{tables}");
+    let mut section = format!(
+        "Written by one run of `{command}`, on a machine with {}.\n\n{tables}",
+        business()
+    );
     section.extend(missing.iter().map(|what| format!("Not run: {what}.\n")));
     fs::write(
         &path,
@@ -71,7 +73,7 @@ struct Row {
     round_trips: Option<f64>,
     first_ms: f64,
     first_after_accept_ms: f64,
-    cpu_per_1000: f64,
+    cpu_per_1000: Option<f64>,
     peak_mb: f64,
 }
 
@@ -88,7 +90,7 @@ impl Row {
                 (cell.rtt_ms > 0).then(|| self.first_after_accept_ms / cell.rtt_ms as f64),
                 1,
             ),
-            shown(Some(self.cpu_per_1000), 3),
+            shown(self.cpu_per_1000, 3),
             shown(Some(self.peak_mb), 1),
             shown(Some(self.mails), 0),
         ];
@@ -108,9 +110,22 @@ fn medians(outcomes: &[Outcome]) -> Row {
         round_trips: of_some(|outcome| outcome.round_trips),
         first_ms: of(|outcome| outcome.first_ms),
         first_after_accept_ms: of(|outcome| outcome.first_after_accept_ms),
-        cpu_per_1000: of(|outcome| outcome.cpu_s / outcome.mails as f64 * 1000.0),
+        cpu_per_1000: of_some(|outcome| {
+            let is_known = outcome.cpu_s >= LEAST_CPU_S;
+            is_known.then(|| outcome.cpu_s / outcome.mails as f64 * 1000.0)
+        }),
         peak_mb: of(|outcome| outcome.peak_mb),
     }
+}
+
+/// How many programs wanted the processors while the clients ran, as far as the kernel says.
+fn business() -> String {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let load = fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    let load = load.split(' ').nth(1).unwrap_or("an unknown number of");
+    format!(
+        "{cores} cores that {load} programs wanted at a time (load average of five minutes, the benchmark's own included)"
+    )
 }
 
 fn median(mut values: Vec<f64>) -> f64 {
@@ -148,6 +163,8 @@ fn title(cell: &Cell) -> String {
 const HEAD: &str = "| client | mails/s | × best peer | round trips a mail | first mail, ms from start \
     | round trips from accept to first mail | CPU s/1,000 mails | peak MB | mails |\n\
     | --- | --: | --: | --: | --: | --: | --: | --: | --: |\n";
+/// Less CPU time than this says nothing: the kernel counts in hundredths of a second.
+const LEAST_CPU_S: f64 = 0.05;
 const BEGIN: &str = "<!-- bench:begin -->";
 const END: &str = "<!-- bench:end -->";
 
