@@ -8,6 +8,7 @@
     reason = "a command line tool talks to its terminal"
 )]
 
+mod bench;
 mod build;
 mod ci;
 mod codegen;
@@ -51,6 +52,8 @@ enum Command {
         #[arg(long, conflicts_with = "check")]
         swift: bool,
     },
+    /// Measure Mailbearer beside other clients, and write what came of it into docs/benchmarks.md.
+    Bench(bench::Arguments),
     /// Build the artifacts of one front end, or of all.
     Build {
         /// The front end.
@@ -90,6 +93,7 @@ fn run(arguments: Arguments) -> Result {
                 false => Ok(()),
             }
         }
+        Command::Bench(arguments) => bench::run(&shell, &arguments),
         Command::Build { target } => build::run(&shell, target),
         Command::Dist(arguments) => dist::run(&shell, &arguments),
         Command::Publish(arguments) => dist::publish::run(&arguments),

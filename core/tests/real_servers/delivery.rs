@@ -38,14 +38,15 @@ impl Clock for ForwardClock {
     }
 }
 
-struct World {
-    servers: RealServers,
-    mailbearer: Mailbearer,
+/// The servers, and a handle with a clock of its own.
+pub(crate) struct World {
+    pub(crate) servers: RealServers,
+    pub(crate) mailbearer: Mailbearer,
     clock: Arc<ForwardClock>,
 }
 
 impl World {
-    async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         let servers = RealServers::start().await.expect(REASON);
         let clock = Arc::new(ForwardClock::default());
         let parts = Parts {
@@ -98,7 +99,7 @@ impl World {
         self.mailbearer.add_account(account).await.unwrap();
     }
 
-    async fn add_service(&self, name: &str, smtp: SocketAddr) {
+    pub(crate) async fn add_service(&self, name: &str, smtp: SocketAddr) {
         let client_secret = self.servers.identity.client_secret.clone().into();
         self.add(name, Grant::ClientSecret { client_secret }, smtp)
             .await;

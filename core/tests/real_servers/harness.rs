@@ -229,6 +229,15 @@ async fn leaves_neither_server_nor_file_behind() {
     }
 }
 
+/// What a server offers after STARTTLS, a line each.
+pub(crate) async fn offers(server: SocketAddr, ca_pem: &str) -> Vec<String> {
+    let capabilities = Smtp::connect(server, ca_pem).await.capabilities;
+    let lines = capabilities.lines().skip(1);
+    lines
+        .filter_map(|line| line.get(4..).map(str::to_owned))
+        .collect()
+}
+
 async fn start() -> RealServers {
     RealServers::start()
         .await

@@ -1,4 +1,5 @@
-//! Tests against servers that nobody here wrote: Postfix, Dovecot and `oidc-provider`.
+//! Tests against servers that nobody here wrote: Postfix, Dovecot and `oidc-provider`; Exim, OpenSMTPD,
+//! `smtp-server`, aiosmtpd and smtp-sink.
 //! `cargo xtask test` installs and runs them; plain `cargo test` counts them as ignored.
 
 #![cfg(target_os = "linux")]
@@ -10,4 +11,5 @@
 
 mod delivery;
 mod harness;
+mod octets;
 mod servers;

@@ -11,6 +11,9 @@ use std::process::{Command, Stdio};
 pub(crate) enum Need {
     /// A Debian package.
     Debian(&'static str),
+    /// The file of a Debian package, in `target/debian`: the tests run it where it is, for it cannot be installed beside
+    /// another mail server.
+    DebianFile(&'static str),
     /// Root's rights, for servers that insist on them.
     Root,
     /// Python 3 with the packages of a `requirements.txt`, in `target/venv`.
@@ -30,7 +33,9 @@ pub(crate) fn install<'a>(needs: impl Iterator<Item = &'a Need>) {
             Need::Debian(package) if !is_met(*need) && !debian.contains(package) => {
                 debian.push(*package);
             }
-            Need::Python(_) | Need::Npm(_) | Need::Swift if !others.contains(need) => {
+            Need::DebianFile(_) | Need::Python(_) | Need::Npm(_) | Need::Swift
+                if !others.contains(need) =>
+            {
                 others.push(*need)
             }
             _ => {}
@@ -41,6 +46,7 @@ pub(crate) fn install<'a>(needs: impl Iterator<Item = &'a Need>) {
     }
     for need in others {
         match need {
+            Need::DebianFile(package) if !is_met(need) => fetch_debian(package),
             Need::Python(requirements) => install_python(requirements),
             Need::Npm(folder) => install_npm(folder),
             Need::Swift => install_swift(),
@@ -64,6 +70,9 @@ pub(crate) fn missing(needs: &[Need]) -> Option<String> {
     }
     unmet.first().map(|need| match need {
         Need::Root => "skipped: run as root".to_owned(),
+        Need::DebianFile(package) => {
+            format!("skipped: run apt-get download {package} in target/debian")
+        }
         Need::Python(requirements) => {
             format!("skipped: pip install -r {requirements} did not work (Debian: apt-get install python3-venv)")
         }
@@ -89,6 +98,7 @@ fn venv() -> PathBuf {
 fn is_met(need: Need) -> bool {
     match need {
         Need::Debian(package) => is_installed(package),
+        Need::DebianFile(package) => is_fetched(package),
         Need::Root => is_root(),
         Need::Python(requirements) => stamp(requirements).exists(),
         Need::Npm(folder) => root().join(folder).join("node_modules").is_dir(),
@@ -115,6 +125,28 @@ fn install_debian(packages: &[&str]) {
     run(apt()
         .args(["install", "--yes", "--quiet", "--no-install-recommends"])
         .args(packages));
+}
+
+fn debian_files() -> PathBuf {
+    root().join("target/debian")
+}
+
+fn is_fetched(package: &str) -> bool {
+    let start = format!("{package}_");
+    let files = std::fs::read_dir(debian_files()).into_iter().flatten();
+    files
+        .flatten()
+        .any(|file| file.file_name().to_string_lossy().starts_with(&start))
+}
+
+fn fetch_debian(package: &str) {
+    println!("── fetching the Debian package {package}");
+    if let Err(error) = std::fs::create_dir_all(debian_files()) {
+        println!("{error}");
+    }
+    run(apt()
+        .args(["download", "--quiet", package])
+        .current_dir(debian_files()));
 }
 
 fn apt() -> Command {

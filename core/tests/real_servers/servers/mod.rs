@@ -9,9 +9,12 @@ mod configuration;
 mod dovecot;
 mod mailbox;
 mod oidc_provider;
+mod peer;
+pub(crate) mod peers;
 mod postfix;
 mod requirements;
 mod server_process;
+mod sign_in;
 
 use std::fmt;
 use std::fs::{self, Permissions};
@@ -25,6 +28,7 @@ use tempfile::TempDir;
 use self::dovecot::Dovecot;
 pub(crate) use self::mailbox::as_sent;
 pub(crate) use self::oidc_provider::{Identity, http_client};
+pub(crate) use self::peer::{Keeps, Peer, with_crlf};
 use self::postfix::Postfix;
 use self::server_process::ServerProcess;
 
@@ -59,10 +63,7 @@ impl RealServers {
     /// Starts the servers and returns when all of them accept connections, in about a second.
     pub(crate) async fn start() -> Result<Self, Unavailable> {
         let postfix_daemons = requirements::check()?;
-        let folder = temporary_folder()
-            .map_err(|error| Unavailable::did_not_start("a temporary folder", error))?;
-        let ca_pem = certificate::create(&folder.path().join("mail-server.pem"))
-            .map_err(|error| Unavailable::did_not_start("a certificate", error))?;
+        let (folder, ca_pem) = folder_with_certificate()?;
         let (identity, oidc_provider) = oidc_provider::start().await?;
         let postfix = Postfix::start(&postfix_daemons, folder.path(), &identity.mailbox).await?;
         let dovecot = Dovecot::start(folder.path(), &identity, postfix.relay).await?;
@@ -115,6 +116,15 @@ impl fmt::Display for Unavailable {
             Self::DidNotStart { server, why } => write!(f, "{server} did not start: {why}"),
         }
     }
+}
+
+/// A folder with the certificate of a mail server in it, and the certificate of the authority that signed it.
+pub(crate) fn folder_with_certificate() -> Result<(TempDir, String), Unavailable> {
+    let folder = temporary_folder()
+        .map_err(|error| Unavailable::did_not_start("a temporary folder", error))?;
+    let ca_pem = certificate::create(&folder.path().join("mail-server.pem"))
+        .map_err(|error| Unavailable::did_not_start("a certificate", error))?;
+    Ok((folder, ca_pem))
 }
 
 /// A folder that the unprivileged users of the servers may enter.

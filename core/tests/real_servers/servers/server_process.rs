@@ -49,7 +49,8 @@ impl ServerProcess {
         }
     }
 
-    fn output(&self) -> String {
+    /// What it has said so far.
+    pub(crate) fn output(&self) -> String {
         self.output.lock().unwrap().clone()
     }
 }
