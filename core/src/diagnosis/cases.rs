@@ -530,7 +530,6 @@ fn reads_a_long_log_to_its_end() {
 
 /// Every code that the connection to a server ends with has a page.
 #[test]
-#[expect(clippy::disallowed_methods, reason = "reads this crate's own sources")]
 fn knows_every_code_of_the_transport() {
     let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let folders = ["transport", "transport/smtp", "host"];
