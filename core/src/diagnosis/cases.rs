@@ -564,14 +564,16 @@ fn knows_every_code_of_the_transport() {
     assert!(seen > 10, "{seen}");
 }
 
-/// Codes of this machine's files and programs rather than of a server.
-const OF_THE_MACHINE: [&str; 9] = [
+/// Codes of this machine's files, programs and settings rather than of a server.
+const OF_THE_MACHINE: [&str; 11] = [
     "attachment-unreadable",
     "ca-pem-invalid",
+    "folder-unwritable",
     "http-request-invalid",
     "http-response-too-large",
     "loopback-unavailable",
     "randomness-unavailable",
+    "recipient-outside",
     "token-command-failed",
     "token-command-missing",
     "token-file-unreadable",

@@ -185,7 +185,6 @@ mod the_catalogue {
             "graph-request-refused",
             "graph-token-refused",
             "host-name-invalid",
-            "message-refused",
             "not-a-token-endpoint",
             "recipients-missing",
             "reply-timeout",
