@@ -57,6 +57,13 @@ export class Mailbearer {
   accessToken(account: string, options?: CallOptions): Promise<RevealedAccessToken>;
 
   /**
+   * A valid access token in place of one that a server refused before its end, for clients of other libraries; `send`
+   * does this by itself. Renewed once, for any number of callers who name the same refused token; whoever names another
+   * one gets the current token. Errors as in {@link Mailbearer.accessToken}.
+   */
+  accessTokenAfter(account: string, refused: string, options?: CallOptions): Promise<RevealedAccessToken>;
+
+  /**
    * What is known of an account's tokens; asks no server. Kinds of errors: `misuse`, `storage`.
    */
   tokenStatus(account: string, options?: CallOptions): Promise<TokenStatus>;

@@ -42,6 +42,10 @@ class Mailbearer {
     return await call(this.#handle, 'accessToken', [account], options);
   }
 
+  async accessTokenAfter(account, refused, options) {
+    return await call(this.#handle, 'accessTokenAfter', [account, refused], options);
+  }
+
   async tokenStatus(account, options) {
     return await call(this.#handle, 'tokenStatus', [account], options);
   }

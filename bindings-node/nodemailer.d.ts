@@ -32,7 +32,13 @@ export function mailbearerTransport(options: { mailbearer: Mailbearer; account: 
   close(): void;
 };
 
-/** The `auth` of nodemailer's own SMTP transport, with tokens from Mailbearer. `user` is the mailbox that signs in. */
+/**
+ * The `auth` of nodemailer's own SMTP transport, with tokens from Mailbearer. `user` is the mailbox that signs in.
+ *
+ * Where nodemailer asks for a token in place of a refused one, it gets a renewed one. It asks only if the server sends a
+ * challenge first (334); Exchange Online refuses at once (535), and the mail fails with `EAUTH`. `mailbearerTransport`
+ * renews the token there, too, and sends the mail.
+ */
 export function mailbearerAuth(options: { mailbearer: Mailbearer; account: string; user: string }): {
   type: 'OAuth2';
   user: string;

@@ -28,12 +28,16 @@ function mailbearerTransport({ mailbearer, account }) {
 
 /** The `auth` of nodemailer's own SMTP transport, with tokens from Mailbearer. */
 function mailbearerAuth({ mailbearer, account, user }) {
+  let given; // nodemailer says that the server refused its token, but not which one that was
   return {
     type: 'OAuth2',
     user,
-    provisionCallback(_user, _renew, callback) {
-      const token = mailbearer.accessToken(account);
-      token.then(({ token, expiresAtUnixMs }) => callback(null, token, expiresAtUnixMs), callback);
+    provisionCallback(_user, renew, callback) {
+      const obtaining = renew && given ? mailbearer.accessTokenAfter(account, given) : mailbearer.accessToken(account);
+      obtaining.then(({ token, expiresAtUnixMs }) => {
+        given = token;
+        callback(null, token, expiresAtUnixMs);
+      }, callback);
     },
   };
 }

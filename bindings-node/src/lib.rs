@@ -118,6 +118,21 @@ impl Handle {
     }
 
     #[napi]
+    pub fn access_token_after<'env>(
+        &self,
+        env: &'env Env,
+        account: Data<String>,
+        refused: Data<String>,
+        cancel: Cancel,
+    ) -> Promised<'env, RevealedAccessToken> {
+        let core = self.0.clone();
+        cancel.start(env, async move {
+            core.revealed_access_token_after(&account.0, &refused.0)
+                .await
+        })
+    }
+
+    #[napi]
     pub fn token_status<'env>(
         &self,
         env: &'env Env,

@@ -206,6 +206,19 @@ describe("tokens for nodemailer's own SMTP transport", () => {
     assert.equal((await sandbox.takeMails()).length, 1);
   });
 
+  /** `{"status":"400"}`, which only some servers send. */
+  const CHALLENGE = '334 eyJzdGF0dXMiOiI0MDAifQ==';
+
+  test('renew one that the server refuses with a challenge', async () => {
+    const auth = mailbearerAuth({ mailbearer, account: 'billing', user: user() });
+    const transporter = nodemailer.createTransport(smtp({ auth }));
+    const refused = await mailbearer.accessToken('billing');
+    await sandbox.injectFault({ at: 'auth-response', effect: { reply: CHALLENGE }, times: 'once' });
+    await transporter.sendMail(invoice());
+    assert.equal((await sandbox.takeMails()).length, 1);
+    assert.notEqual((await mailbearer.accessToken('billing')).token, refused.token);
+  });
+
   test('a sign-in that fails says why', async () => {
     const auth = mailbearerAuth({ mailbearer, account: 'nobody', user: user() });
     const transporter = nodemailer.createTransport(smtp({ auth }));

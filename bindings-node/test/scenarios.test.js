@@ -171,7 +171,12 @@ const ACTIONS = {
   async accessToken(stage, account) {
     const { token, ...rest } = await stage.mailbearer.accessToken(account);
     assert.ok(token);
+    stage.refused = token;
     return rest;
+  },
+  async accessTokenAfter(stage, account) {
+    const { token, ...rest } = await stage.mailbearer.accessTokenAfter(account, stage.refused);
+    return { ...rest, isNew: token !== stage.refused };
   },
   tokenStatus: (stage, account) => stage.mailbearer.tokenStatus(account),
   send: (stage, message) => stage.mailbearer.send(message),

@@ -107,15 +107,9 @@ mod _mailbearer {
             self.quick(|handle| async move { handle.revealed_access_token(&account).await })
         }
 
-        /// What only Python has: a token in place of one that a server refused.
-        fn renew_access_token(&self, account: String, refused: String) -> Call {
+        fn access_token_after(&self, account: String, refused: String) -> Call {
             self.call(|handle| async move {
-                let known = handle.access_token(&account).await?;
-                // Exposed to be compared with what the caller has in the clear already.
-                if *known.secret.expose() == refused {
-                    handle.access_token_after(&account, &known).await?;
-                }
-                handle.revealed_access_token(&account).await
+                handle.revealed_access_token_after(&account, &refused).await
             })
         }
 

@@ -130,6 +130,7 @@ class Stage:
     def __init__(self, face: Any, mailbearer: Any, sandbox: Sandbox, folder: Path) -> None:
         self._face, self._mailbearer, self._sandbox, self._folder = face, mailbearer, sandbox, folder
         self._prompt: Optional[SignInPrompt] = None
+        self._refused = ""
         self._texts = {"FOLDER": str(folder), "IDENTITY_URL": sandbox.facts["identity_url"]}
         self.service = dataclasses.replace(sandbox.billing, name="service")
         self.person = dataclasses.replace(sandbox.alice, name="person")
@@ -148,7 +149,7 @@ class Stage:
         kind, result = await perform(argument)
         if isinstance(result, list):
             return [_wire.encode(kind, item, "result") for item in result]
-        return None if kind is None or result is None else _wire.encode(kind, result, "result")
+        return result if kind is None or result is None else _wire.encode(kind, result, "result")
 
     def _filled_in(self, action: Any) -> Any:
         text = json.dumps(action)
@@ -189,7 +190,12 @@ class Stage:
 
     async def _accessToken(self, account: str) -> Any:
         token = await settled(self._mailbearer.access_token(account))
+        self._refused = token.token
         return RevealedAccessToken, dataclasses.replace(token, token="")
+
+    async def _accessTokenAfter(self, account: str) -> Any:
+        token = await settled(self._mailbearer.access_token_after(account, self._refused))
+        return None, {"mailbox": token.mailbox, "isNew": token.token != self._refused}
 
     async def _tokenStatus(self, account: str) -> Any:
         return TokenStatus, await settled(self._mailbearer.token_status(account))

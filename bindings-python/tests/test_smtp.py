@@ -58,8 +58,8 @@ def test_smtplib_gets_the_cause_of_a_second_refusal(
 
 def test_a_token_that_has_been_replaced_is_not_renewed_again(mailbearer: Mailbearer) -> None:
     first = mailbearer.access_token("billing")
-    second = mailbearer.renew_access_token("billing", first)
-    third = mailbearer.renew_access_token("billing", first)
+    second = mailbearer.access_token_after("billing", first.token)
+    third = mailbearer.access_token_after("billing", first.token)
     assert first.token != second.token == third.token == mailbearer.access_token("billing").token
 
 

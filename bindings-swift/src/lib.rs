@@ -81,6 +81,16 @@ impl Handle {
         cancellation.run(token).await
     }
 
+    async fn access_token_after(
+        &self,
+        account: String,
+        refused: String,
+        cancellation: Arc<Cancellation>,
+    ) -> Result<RevealedAccessToken> {
+        let token = self.0.revealed_access_token_after(&account, &refused);
+        cancellation.run(token).await
+    }
+
     async fn token_status(
         &self,
         account: String,

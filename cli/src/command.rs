@@ -132,6 +132,7 @@ mod tests {
         ("begin_sign_in", &["login"]),
         ("finish_sign_in", &["login"]),
         ("access_token", &["token"]),
+        ("access_token_after", &["token", "--refused-stdin"]),
         ("token_status", &["status"]),
         ("send", &["send"]),
         ("send_raw", &["send", "--eml"]),

@@ -39,6 +39,7 @@ enum Action {
     BeginSignIn(Beginning),
     FinishSignIn(Option<String>),
     AccessToken(String),
+    AccessTokenAfter(String),
     TokenStatus(String),
     Send(Value),
     SendRaw { envelope: Envelope, mime: String },
@@ -109,6 +110,7 @@ async fn run(case: &Case) -> Check {
         world,
         folder,
         login: None,
+        refused: String::new(),
     };
     stage.prepare(case).await?;
     let (last, before) = case.r#do.split_last().unwrap();
@@ -133,6 +135,8 @@ struct Stage {
     texts: Placeholders,
     folder: TempDir,
     login: Option<Login>,
+    /// The token that the last `accessToken` gave.
+    refused: String,
 }
 
 /// The vault that calls use, and what unlocks it, as environment variables.
@@ -212,7 +216,16 @@ impl Stage {
             }
             Action::BeginSignIn(beginning) => self.begin_sign_in(beginning),
             Action::FinishSignIn(redirected_to) => self.finish_sign_in(redirected_to.as_deref()),
-            Action::AccessToken(account) => self.access_token(&account),
+            Action::AccessToken(account) => {
+                let (token, rest) = self.access_token(&["token", &account], "")?;
+                self.refused = token;
+                Ok(rest)
+            }
+            Action::AccessTokenAfter(account) => {
+                let arguments = ["token", &account, "--refused-stdin"];
+                let (token, rest) = self.access_token(&arguments, &self.refused)?;
+                Ok(json!({ "mailbox": rest["mailbox"], "isNew": token != self.refused }))
+            }
             Action::TokenStatus(account) => self.part(&["status", &account], "/accounts/0/token"),
             Action::Send(message) => {
                 let sent = self.answer(&["send", "--message", "-"], &message.to_string());
@@ -319,14 +332,15 @@ impl Stage {
         answer(&run).map(|document| document["delivery"].clone())
     }
 
-    fn access_token(&self, account: &str) -> Result<Value, Value> {
+    /// The token, and what is said beside it.
+    fn access_token(&self, arguments: &[&str], stdin: &str) -> Result<(String, Value), Value> {
         // The token is what was asked for; nothing else may hold it.
-        let run = run_unsearched(&mut self.command(&["token", account]), "");
+        let run = run_unsearched(&mut self.command(arguments), stdin);
         assert_eq!(run.stderr, "");
         let mut document = answer(&run)?;
-        let token = document["accessToken"].as_object_mut().unwrap();
-        token.remove("token");
-        Ok(document["accessToken"].clone())
+        let rest = document["accessToken"].as_object_mut().unwrap();
+        let token = rest.remove("token").unwrap();
+        Ok((text(&token).to_owned(), document["accessToken"].take()))
     }
 
     fn begin_sign_in(&mut self, beginning: Beginning) -> Result<Value, Value> {

@@ -234,25 +234,33 @@ impl Mailbearer {
         token.map_err(|error| error.during("access_token"))
     }
 
-    /// A valid access token in place of one that a server refused before its end: renewed, unless that has happened
-    /// already. Errors as in [`Mailbearer::access_token`].
+    /// A valid access token in place of one that a server refused before its end, for clients of other libraries; `send`
+    /// does this by itself. Renewed once, for any number of callers who name the same refused token; whoever names another
+    /// one gets the current token. Errors as in [`Mailbearer::access_token`].
     pub async fn access_token_after(
         &self,
         account: &str,
-        refused: &AccessToken,
+        refused: &SecretText,
     ) -> Result<AccessToken> {
-        self.open_for("access_token")?;
-        let token = self
-            .engine
-            .tokens
-            .access_token(account, Some(refused))
-            .await;
-        token.map_err(|error| error.during("access_token"))
+        self.open_for("access_token_after")?;
+        let tokens = &self.engine.tokens;
+        let token = tokens.access_token_other_than(account, Some(refused)).await;
+        token.map_err(|error| error.during("access_token_after"))
     }
 
     /// [`Mailbearer::access_token`] in the clear, with the mailbox to name beside it, for other languages.
     pub async fn revealed_access_token(&self, account: &str) -> Result<RevealedAccessToken> {
         Ok(self.access_token(account).await?.reveal())
+    }
+
+    /// [`Mailbearer::access_token_after`] in the clear, for other languages.
+    pub async fn revealed_access_token_after(
+        &self,
+        account: &str,
+        refused: &str,
+    ) -> Result<RevealedAccessToken> {
+        let refused = SecretText::new(refused.to_owned());
+        Ok(self.access_token_after(account, &refused).await?.reveal())
     }
 
     /// What is known of an account's tokens; asks no server. Errors: `Misuse`, `Storage`.

@@ -221,7 +221,10 @@ async fn a_token_that_another_client_saw_refused_is_replaced_once() {
     let first = world.mailbearer.access_token(SERVICE).await.unwrap();
     let mut later = Vec::new();
     for _ in 0..2 {
-        let token = world.mailbearer.access_token_after(SERVICE, &first).await;
+        let token = world
+            .mailbearer
+            .access_token_after(SERVICE, &first.secret)
+            .await;
         // Exposed to be compared.
         later.push(token.unwrap().secret.expose().clone());
     }

@@ -33,6 +33,7 @@ enum Action {
     BeginSignIn(Beginning),
     FinishSignIn(Option<String>),
     AccessToken(String),
+    AccessTokenAfter(String),
     TokenStatus(String),
     Send(Box<Message>),
     SendRaw { envelope: Envelope, mime: String },
@@ -65,6 +66,7 @@ async fn run(case: &Case) -> Check {
         world: &world,
         folder,
         prompt: None,
+        refused: String::new(),
     };
     for (name, value) in &case.environment {
         let value = stage.texts.fill(&json!(value));
@@ -107,6 +109,8 @@ struct Stage<'a> {
     texts: Placeholders,
     folder: TempDir,
     prompt: Option<SignInPrompt>,
+    /// The token that the last `accessToken` gave.
+    refused: String,
 }
 
 impl Stage<'_> {
@@ -150,7 +154,14 @@ impl Stage<'_> {
             Action::AccessToken(account) => {
                 let token = mailbearer.revealed_access_token(&account).await?;
                 let expires = token.expires_at_unix_ms;
+                self.refused = token.token;
                 Ok(json!({ "mailbox": token.mailbox, "expiresAtUnixMs": expires }))
+            }
+            Action::AccessTokenAfter(account) => {
+                let renewing = mailbearer.revealed_access_token_after(&account, &self.refused);
+                let token = renewing.await?;
+                let is_new = token.token != self.refused;
+                Ok(json!({ "mailbox": token.mailbox, "isNew": is_new }))
             }
             Action::TokenStatus(account) => as_json(mailbearer.token_status(&account).await),
             Action::Send(message) => as_json(mailbearer.send(*message).await),

@@ -75,6 +75,13 @@ class Mailbearer(Extras):
         call = self._native.access_token(account)
         return _wire.decode(RevealedAccessToken, call.wait())
 
+    def access_token_after(self, account: str, refused: str) -> RevealedAccessToken:
+        """A valid access token in place of one that a server refused before its end, for clients of other libraries; `send`
+        does this by itself. Renewed once, for any number of callers who name the same refused token; whoever names another
+        one gets the current token. Errors as in `access_token`."""
+        call = self._native.access_token_after(account, refused)
+        return _wire.decode(RevealedAccessToken, call.wait())
+
     def token_status(self, account: str) -> TokenStatus:
         """What is known of an account's tokens; asks no server. Errors: `MisuseError`, `StorageError`."""
         call = self._native.token_status(account)
@@ -186,6 +193,13 @@ class AsyncMailbearer(AsyncExtras):
         """A valid access token, for other mail libraries. Renewed early; one request for any number of callers.
         Errors: `SignInError`, `ConsentError`, `ConfigError`, `ThrottledError`, `UnavailableError`, `MisuseError`, `StorageError`."""
         call = self._native.access_token(account)
+        return _wire.decode(RevealedAccessToken, await call.start())
+
+    async def access_token_after(self, account: str, refused: str) -> RevealedAccessToken:
+        """A valid access token in place of one that a server refused before its end, for clients of other libraries; `send`
+        does this by itself. Renewed once, for any number of callers who name the same refused token; whoever names another
+        one gets the current token. Errors as in `access_token`."""
+        call = self._native.access_token_after(account, refused)
         return _wire.decode(RevealedAccessToken, await call.start())
 
     async def token_status(self, account: str) -> TokenStatus:

@@ -1,13 +1,12 @@
-"""What only Python has on top of the handle's methods: `with`, `async with`, mails of the standard library, and a token
-in place of a refused one."""
+"""What only Python has on top of the handle's methods: `with`, `async with`, and mails of the standard library."""
 
 from __future__ import annotations
 
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Callable, Generator, Generic, Optional, Sequence, TypeVar
 
-from . import _mailbearer, _wire
-from .types import Delivery, Envelope, RevealedAccessToken
+from . import _mailbearer
+from .types import Delivery, Envelope
 
 if TYPE_CHECKING:
     from email.message import Message as EmailMessage
@@ -39,12 +38,6 @@ class Extras:
         itself is not changed. Errors besides those of `send_raw`: `ValueError` when the header names no recipient or was
         resent more than once."""
         return self.send_raw(*_finished(message, account, sender, recipients))
-
-    def renew_access_token(self, account: str, refused: RevealedAccessToken) -> RevealedAccessToken:
-        """A valid access token in place of one that a server refused before its end: renewed, unless that has happened
-        already. For clients of other libraries; `send` does this by itself. Errors: those of `access_token`."""
-        call = self._native.renew_access_token(account, refused.token)
-        return _wire.decode(RevealedAccessToken, call.wait())
 
     def __enter__(self: S) -> S:
         return self
@@ -84,12 +77,6 @@ class AsyncExtras:
         itself is not changed. Errors besides those of `send_raw`: `ValueError` when the header names no recipient or was
         resent more than once."""
         return await self.send_raw(*_finished(message, account, sender, recipients))
-
-    async def renew_access_token(self, account: str, refused: RevealedAccessToken) -> RevealedAccessToken:
-        """A valid access token in place of one that a server refused before its end: renewed, unless that has happened
-        already. For clients of other libraries; `send` does this by itself. Errors: those of `access_token`."""
-        call = self._native.renew_access_token(account, refused.token)
-        return _wire.decode(RevealedAccessToken, await call.start())
 
     async def __aenter__(self: A) -> A:
         return self

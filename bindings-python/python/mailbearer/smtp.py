@@ -39,7 +39,7 @@ def authenticate(client: smtplib.SMTP, mailbearer: Mailbearer, account: str) -> 
         client.auth("XOAUTH2", _Answers(token))
         return
     except smtplib.SMTPAuthenticationError:
-        token = mailbearer.renew_access_token(account, token)
+        token = mailbearer.access_token_after(account, token.token)
     try:
         client.auth("XOAUTH2", _Answers(token))
     except smtplib.SMTPAuthenticationError as refusal:
@@ -57,7 +57,7 @@ async def authenticate_async(client: aiosmtplib.SMTP, mailbearer: AsyncMailbeare
         await client.auth_xoauth2(token.mailbox, token.token)
         return
     except aiosmtplib.SMTPAuthenticationError:
-        token = await mailbearer.renew_access_token(account, token)
+        token = await mailbearer.access_token_after(account, token.token)
     try:
         await client.auth_xoauth2(token.mailbox, token.token)
     except aiosmtplib.SMTPAuthenticationError as refusal:

@@ -12,6 +12,8 @@ public protocol MailSender: Sendable {
 public protocol AccessTokenProvider: Sendable {
     /// A token that is valid now, with the mailbox to name beside it. It is a secret.
     func accessToken(_ account: String) async throws -> RevealedAccessToken
+    /// A token in place of one that a server refused before its end. See ``Mailbearer/accessTokenAfter(_:refused:)``.
+    func accessTokenAfter(_ account: String, refused: String) async throws -> RevealedAccessToken
 }
 
 extension Mailbearer: MailSender, AccessTokenProvider {}

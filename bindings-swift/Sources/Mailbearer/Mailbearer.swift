@@ -61,6 +61,13 @@ public final class Mailbearer: Sendable {
         try await cancellable { try await self.handle.accessToken(account: account, cancellation: $0) }
     }
 
+    /// A valid access token in place of one that a server refused before its end, for clients of other libraries; `send`
+    /// does this by itself. Renewed once, for any number of callers who name the same refused token; whoever names another
+    /// one gets the current token. Errors as in ``accessToken(_:)``.
+    public func accessTokenAfter(_ account: String, refused: String) async throws -> RevealedAccessToken {
+        try await cancellable { try await self.handle.accessTokenAfter(account: account, refused: refused, cancellation: $0) }
+    }
+
     /// What is known of an account's tokens; asks no server. Kinds of errors: `misuse`, `storage`.
     public func tokenStatus(_ account: String) async throws -> TokenStatus {
         try await cancellable { try await self.handle.tokenStatus(account: account, cancellation: $0) }

@@ -45,6 +45,32 @@ async fn prints_it_as_json_and_for_xoauth2() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_refused_token_is_replaced_once_in_either_form() {
+    let world = World::with_billing().await;
+    for form in [
+        &["token", "billing"][..],
+        &["token", "billing", "--xoauth2"],
+    ] {
+        let print = |more: &[&str], stdin: &str| {
+            let mut command = world.command(form);
+            run_unsearched(command.args(more), stdin).stdout
+        };
+        let refused = print(&[], "");
+        let renewed = print(&["--refused-stdin"], &refused);
+        assert_ne!(renewed, refused, "{form:?}");
+        assert_eq!(print(&["--refused-stdin"], &refused), renewed, "{form:?}");
+        assert_eq!(print(&[], ""), renewed, "{form:?}");
+    }
+    for (arguments, stdin) in [
+        (&["token", "--refused-stdin"][..], "\n"),
+        (&["token", "--refused-stdin", "--xoauth2"], "no base64"),
+    ] {
+        let run = world.run_with(&mut world.command(arguments), stdin);
+        run.fails_with(2, "refused-token-missing");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn fails_without_a_token_and_without_a_secret() {
     let world = World::new().await;
     world.add_alice();

@@ -80,18 +80,8 @@ impl TokenSource for TokenCache {
         account: &str,
         refused: Option<&AccessToken>,
     ) -> Result<AccessToken> {
-        loop {
-            let (renewal, is_own) = match self.look(account, refused) {
-                Look::Usable(token) => return Ok(token),
-                Look::Renewing { renewal, is_own } => (renewal, is_own),
-                Look::Paused(problem) => return Err(problem.into()),
-            };
-            let token = self.wait_for(renewal, account, refused).await?;
-            // Somebody else's renewal did not know that this token is refused: ask again.
-            if is_own || !refused.is_some_and(|refused| token.is_same_as(refused)) {
-                return Ok(token);
-            }
-        }
+        let refused = refused.map(|refused| &*refused.secret);
+        self.access_token_other_than(account, refused).await
     }
 }
 
@@ -108,6 +98,26 @@ impl TokenCache {
             recorder,
             refresh_token_idle_days: settings.refresh_token_idle_days,
             slots: Arc::default(),
+        }
+    }
+
+    /// A valid access token that is not the refused one.
+    pub(crate) async fn access_token_other_than(
+        &self,
+        account: &str,
+        refused: Option<&SecretText>,
+    ) -> Result<AccessToken> {
+        loop {
+            let (renewal, is_own) = match self.look(account, refused) {
+                Look::Usable(token) => return Ok(token),
+                Look::Renewing { renewal, is_own } => (renewal, is_own),
+                Look::Paused(problem) => return Err(problem.into()),
+            };
+            let token = self.wait_for(renewal, account, refused).await?;
+            // Somebody else's renewal did not know that this token is refused: ask again.
+            if is_own || !is_same(&token.secret, refused) {
+                return Ok(token);
+            }
         }
     }
 
@@ -220,7 +230,7 @@ impl TokenCache {
     pub(super) async fn renew_ahead(&self, name: &str) -> Result<Arc<Tokens>> {
         let account = self.accounts.find(name).await?;
         let replaced = self.stored(name).await?;
-        let replaced = replaced.map(|tokens| tokens.access_token(&account.mailbox));
+        let replaced = replaced.map(|tokens| (*tokens.access_token).clone());
         let mut renewal = {
             let slot = self.slot(name);
             let mut slot = lock(&slot);
@@ -274,7 +284,7 @@ impl TokenCache {
     }
 
     /// A usable token from memory, or the renewal that everybody waits for, started now if need be.
-    fn look(&self, account: &str, refused: Option<&AccessToken>) -> Look {
+    fn look(&self, account: &str, refused: Option<&SecretText>) -> Look {
         let slot = self.slot(account);
         let mut slot = lock(&slot);
         if let Some(current) = &slot.current
@@ -294,7 +304,7 @@ impl TokenCache {
     }
 
     /// The renewal that everybody waits for, started now if need be.
-    fn renewing(&self, slot: &mut Slot, account: &str, refused: Option<&AccessToken>) -> Look {
+    fn renewing(&self, slot: &mut Slot, account: &str, refused: Option<&SecretText>) -> Look {
         match &slot.renewal {
             Some(renewal) => Look::Renewing {
                 renewal: renewal.clone(),
@@ -325,7 +335,7 @@ impl TokenCache {
     }
 
     /// The token in use, due or not, if the mail server can be expected to take it.
-    fn valid_of(&self, slot: &Slot, refused: Option<&AccessToken>) -> Option<AccessToken> {
+    fn valid_of(&self, slot: &Slot, refused: Option<&SecretText>) -> Option<AccessToken> {
         let current = slot.current.as_ref()?;
         let is_valid = self.is_valid(&current.tokens, refused);
         is_valid.then(|| current.access_token.clone())
@@ -336,7 +346,7 @@ impl TokenCache {
         &self,
         mut renewal: Renewal,
         account: &str,
-        refused: Option<&AccessToken>,
+        refused: Option<&SecretText>,
     ) -> Result<AccessToken> {
         let clock = &*self.provider.clock;
         if within(clock, PATIENCE, renewal.wait_for(Option::is_some))
@@ -366,7 +376,7 @@ impl TokenCache {
         &self,
         slot: &mut Slot,
         account: &str,
-        refused: Option<AccessToken>,
+        refused: Option<SecretText>,
     ) -> Renewal {
         let (sender, renewal) = watch::channel(None);
         slot.renewal = Some(renewal.clone());
@@ -388,7 +398,7 @@ impl TokenCache {
     }
 
     /// Finds tokens that another process stored, or obtains new ones: of all processes that share the vault, one does.
-    async fn renew(&self, name: &str, refused: Option<&AccessToken>) -> Result<AccessToken> {
+    async fn renew(&self, name: &str, refused: Option<&SecretText>) -> Result<AccessToken> {
         self.store_the_unstored(name).await?;
         let account = self.accounts.find(name).await?;
         let _lock = match self.wait_for_turn(name, refused).await? {
@@ -466,7 +476,7 @@ impl TokenCache {
     }
 
     /// Waits until no other process renews these tokens, or another one has.
-    async fn wait_for_turn(&self, name: &str, refused: Option<&AccessToken>) -> Result<Turn> {
+    async fn wait_for_turn(&self, name: &str, refused: Option<&SecretText>) -> Result<Turn> {
         let clock = &self.provider.clock;
         let deadline = clock.elapsed().saturating_add(self.provider.timeout * 2);
         let mut pause = FIRST_PAUSE;
@@ -486,13 +496,13 @@ impl TokenCache {
         }
     }
 
-    fn is_usable(&self, tokens: &Tokens, refused: Option<&AccessToken>) -> bool {
-        !is_refused(tokens, refused) && !self.is_due(tokens)
+    fn is_usable(&self, tokens: &Tokens, refused: Option<&SecretText>) -> bool {
+        !is_same(&tokens.access_token, refused) && !self.is_due(tokens)
     }
 
-    fn is_valid(&self, tokens: &Tokens, refused: Option<&AccessToken>) -> bool {
+    fn is_valid(&self, tokens: &Tokens, refused: Option<&SecretText>) -> bool {
         let now = self.provider.clock.now_unix_ms();
-        tokens.lifetime.is_valid(now) && !is_refused(tokens, refused)
+        tokens.lifetime.is_valid(now) && !is_same(&tokens.access_token, refused)
     }
 
     async fn obtain(&self, account: &Account, stored: Option<&Tokens>) -> Result<Tokens> {
@@ -604,9 +614,9 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(80);
 /// takes some tenths of a second.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-fn is_refused(tokens: &Tokens, refused: Option<&AccessToken>) -> bool {
-    // Exposed to be compared; both are ours, so the time it takes tells nobody anything.
-    refused.is_some_and(|refused| tokens.access_token.expose() == refused.secret.expose())
+fn is_same(token: &SecretText, refused: Option<&SecretText>) -> bool {
+    // Exposed to be compared. Only who has the token in the clear learns that it is the current one.
+    refused.is_some_and(|refused| token.expose() == refused.expose())
 }
 
 fn sign_in_needed(account: &Account, stored: Option<&Tokens>) -> Error {

@@ -84,8 +84,8 @@ fn read(source: &str) -> Result<Vec<Method>> {
     Ok(methods)
 }
 
-/// `open_with` takes the machine's services, which are Rust's traits; a type of ours outside the model likewise. Taking
-/// over another tool's account is done once, by a person at the command line.
+/// `open_with` takes the machine's services, which are Rust's traits. Taking over another tool's account is done once, by a
+/// person at the command line.
 fn is_for_rust_only(function: &ImplItemFn) -> bool {
     let inputs = &function.sig.inputs;
     inputs.iter().any(|input| match input {
@@ -96,7 +96,7 @@ fn is_for_rust_only(function: &ImplItemFn) -> bool {
     })
 }
 
-const RUST_ONLY: &[&str] = &["Parts", "AccessToken", "Import"];
+const RUST_ONLY: &[&str] = &["Parts", "Import"];
 
 /// The type behind a reference.
 fn referred(of: &Type) -> &Type {
@@ -238,9 +238,12 @@ mod tests {
             pub async fn open_with(config: Config, parts: Parts) -> Result<Self> { todo!() }
             /// A token.
             pub async fn access_token(&self, account: &str) -> Result<AccessToken> { todo!() }
-            pub async fn access_token_after(&self, account: &str, refused: &AccessToken) -> Result<AccessToken> { todo!() }
+            /// Another one.
+            pub async fn access_token_after(&self, account: &str, refused: &SecretText) -> Result<AccessToken> { todo!() }
             /// For others.
             pub async fn revealed_access_token(&self, account: &str) -> Result<RevealedAccessToken> { todo!() }
+            /// For others.
+            pub async fn revealed_access_token_after(&self, account: &str, refused: &str) -> Result<RevealedAccessToken> { todo!() }
             pub async fn send_raw(&self, envelope: Envelope, mime: Bytes) -> Result<()> { todo!() }
             pub fn events(&self) -> Events { todo!() }
             pub fn explain(&self, evidence: &Evidence) -> Vec<Diagnosis> { todo!() }
@@ -251,9 +254,16 @@ mod tests {
         let names: Vec<_> = methods.iter().map(|method| method.name.as_str()).collect();
         assert_eq!(
             names,
-            ["open", "access_token", "send_raw", "events", "explain"]
+            [
+                "open",
+                "access_token",
+                "access_token_after",
+                "send_raw",
+                "events",
+                "explain"
+            ]
         );
-        let [open, token, send_raw, events, explain] = methods.as_slice() else {
+        let [open, token, after, send_raw, events, explain] = methods.as_slice() else {
             unreachable!()
         };
         assert!(open.is_constructor && open.is_async);
@@ -263,6 +273,12 @@ mod tests {
         let revealed = Value::Named("RevealedAccessToken".to_owned());
         assert_eq!(token.returns, revealed);
         assert_eq!(token.parameters[0].of, Value::Text);
+        assert_eq!(after.doc, ["Another one."]);
+        assert_eq!(
+            after.parameters[1].of,
+            Value::Text,
+            "as the revealed one takes it"
+        );
         assert_eq!(send_raw.parameters[1].of, Value::Bytes);
         assert_eq!(send_raw.returns, Value::Nothing);
         assert_eq!(events.returns, Value::Events);

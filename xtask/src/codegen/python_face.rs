@@ -93,8 +93,6 @@ class Handle:
     """A handle of the core."""
 
 {methods}
-    def renew_access_token(self, account: str, refused: str) -> Call:
-        """A token in place of one that a server refused; what only Python has is in `extras.py`."""
 
 @final
 class EventReader:

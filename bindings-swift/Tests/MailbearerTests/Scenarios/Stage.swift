@@ -17,6 +17,8 @@ final class Stage {
     private let folder: URL
     private var mailbearer: Mailbearer
     private var prompt: SignInPrompt?
+    /// The token that the last `accessToken` gave.
+    private var refused = ""
     /// What stands for each placeholder.
     private var texts: [String: String]
     private let environment: [String]
@@ -135,7 +137,11 @@ final class Stage {
             return try JSON(try await mailbearer.finishSignIn(prompt))
         case "accessToken":
             let token = try await mailbearer.accessToken(try argument.decoded())
+            refused = token.token
             return ["mailbox": .text(token.mailbox), "expiresAtUnixMs": .number(Double(token.expiresAtUnixMs))]
+        case "accessTokenAfter":
+            let token = try await mailbearer.accessTokenAfter(try argument.decoded(), refused: refused)
+            return ["mailbox": .text(token.mailbox), "isNew": .bool(token.token != refused)]
         case "tokenStatus": return try JSON(try await mailbearer.tokenStatus(try argument.decoded()))
         case "send": return try JSON(try await mailbearer.send(try argument.decoded()))
         case "sendRaw":
