@@ -58,6 +58,8 @@ enum Command {
     },
     /// Make the packages that people install, into `target/artifacts`, with checksums.
     Dist(dist::Arguments),
+    /// Hand the packages to a registry.
+    Publish(dist::publish::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -90,6 +92,7 @@ fn run(arguments: Arguments) -> Result {
         }
         Command::Build { target } => build::run(&shell, target),
         Command::Dist(arguments) => dist::run(&shell, &arguments),
+        Command::Publish(arguments) => dist::publish::run(&arguments),
     }
 }
 

@@ -1,5 +1,5 @@
 //! Packages for people: wheels, npm packages, the Swift package, and the command line program as archive and for
-//! Debian, each with a bill of materials and the licences of what is inside. Signs and publishes nothing.
+//! Debian, each with a bill of materials and the licences of what is inside. Signs nothing; `publish` hands them to the registries.
 //!
 //! Two builds of one commit are the same octet for octet, wherever they are made: `--verify` builds twice and compares.
 
@@ -10,6 +10,7 @@ mod contents;
 mod debian;
 mod node;
 mod platform;
+pub(crate) mod publish;
 mod python;
 mod recipe;
 pub(crate) mod swift;
