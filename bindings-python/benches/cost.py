@@ -12,15 +12,19 @@ from typing import Callable
 
 import msal  # type: ignore[import-untyped]
 import requests  # type: ignore[import-untyped]
-from mailbearer import AsyncMailbearer, Mailbearer, _wire
+from mailbearer import AsyncMailbearer, Mailbearer, MailbearerError, _wire
 from mailbearer.sandbox import Sandbox
-from mailbearer.types import Address, Message, RevealedAccessToken
+from mailbearer.types import Address, Evidence, EvidenceItem, EvidenceKind, Message, RevealedAccessToken
 
 CALLS = 20_000
 RUNS = 5
 MAIL = Message(
     account="billing", to=[Address(address="ada@fabrikam.example")], subject="Your invoice", text="It is due. " * 900
 )
+# As in the core's own benchmark.
+NOISE = "2026-11-25T12:00:00Z worker-7 queue: nothing to do, waiting for the next message\n"
+REFUSAL = "535 5.7.139 Authentication unsuccessful, SmtpClientAuthentication is disabled for the Mailbox."
+LOG = Evidence(evidence=[EvidenceItem(kind=EvidenceKind.LOG, text=NOISE * (10 * 1024 // len(NOISE)) + REFUSAL)])
 
 
 def main() -> None:
@@ -41,8 +45,17 @@ def in_thread(mailbearer: Mailbearer) -> None:
     show("  of it the core, and its data as a dict", best(lambda: native.access_token("billing").wait()))
     show("  of it the dataclass", best(lambda: _wire.decode(RevealedAccessToken, token)))
     show("a 10 KB mail as data for the core", best(lambda: _wire.encode(Message, MAIL, "message")))
+    show("explain, 10 KB of a log, core included", best(lambda: mailbearer.explain(LOG), 200))
     mailbearer.close()
     show("a call that does nothing", best(mailbearer.close))
+    show("a 10 KB mail that a closed handle refuses", best(lambda: refused(mailbearer), 5_000))
+
+
+def refused(mailbearer: Mailbearer) -> None:
+    try:
+        mailbearer.send(MAIL)
+    except MailbearerError:
+        pass
 
 
 async def awaited(sandbox: Sandbox) -> None:
@@ -85,8 +98,8 @@ def beside_msal(sandbox: Sandbox) -> None:
     show("msal: acquire_token_for_client, cached", best(lambda: client.acquire_token_for_client(scopes)))
 
 
-def best(call: Callable[[], object]) -> float:
-    return min(timeit.repeat(call, number=CALLS, repeat=RUNS)) / CALLS * 1e6
+def best(call: Callable[[], object], calls: int = CALLS) -> float:
+    return min(timeit.repeat(call, number=calls, repeat=RUNS)) / calls * 1e6
 
 
 def import_us(module: str) -> float:
