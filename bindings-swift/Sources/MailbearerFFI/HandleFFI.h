@@ -278,6 +278,11 @@ uint64_t uniffi_mailbearer_swift_fn_constructor_handle_open(RustBuffer config, u
 uint64_t uniffi_mailbearer_swift_fn_method_handle_access_token(uint64_t ptr, RustBuffer account, uint64_t cancellation
 );
 #endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_MAILBEARER_SWIFT_FN_METHOD_HANDLE_ACCESS_TOKEN_AFTER
+#define UNIFFI_FFIDEF_UNIFFI_MAILBEARER_SWIFT_FN_METHOD_HANDLE_ACCESS_TOKEN_AFTER
+uint64_t uniffi_mailbearer_swift_fn_method_handle_access_token_after(uint64_t ptr, RustBuffer account, RustBuffer refused, uint64_t cancellation
+);
+#endif
 #ifndef UNIFFI_FFIDEF_UNIFFI_MAILBEARER_SWIFT_FN_METHOD_HANDLE_ACCOUNTS
 #define UNIFFI_FFIDEF_UNIFFI_MAILBEARER_SWIFT_FN_METHOD_HANDLE_ACCOUNTS
 uint64_t uniffi_mailbearer_swift_fn_method_handle_accounts(uint64_t ptr, uint64_t cancellation
@@ -685,6 +690,12 @@ uint16_t uniffi_mailbearer_swift_checksum_method_eventreader_next(void
 #ifndef UNIFFI_FFIDEF_UNIFFI_MAILBEARER_SWIFT_CHECKSUM_METHOD_HANDLE_ACCESS_TOKEN
 #define UNIFFI_FFIDEF_UNIFFI_MAILBEARER_SWIFT_CHECKSUM_METHOD_HANDLE_ACCESS_TOKEN
 uint16_t uniffi_mailbearer_swift_checksum_method_handle_access_token(void
+    
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_MAILBEARER_SWIFT_CHECKSUM_METHOD_HANDLE_ACCESS_TOKEN_AFTER
+#define UNIFFI_FFIDEF_UNIFFI_MAILBEARER_SWIFT_CHECKSUM_METHOD_HANDLE_ACCESS_TOKEN_AFTER
+uint16_t uniffi_mailbearer_swift_checksum_method_handle_access_token_after(void
     
 );
 #endif

@@ -813,6 +813,8 @@ public protocol HandleProtocol: AnyObject, Sendable {
     
     func accessToken(account: String, cancellation: Cancellation) async throws  -> RevealedAccessToken
     
+    func accessTokenAfter(account: String, refused: String, cancellation: Cancellation) async throws  -> RevealedAccessToken
+    
     func accounts(cancellation: Cancellation) async throws  -> [Account]
     
     func addAccount(account: NewAccount, cancellation: Cancellation) async throws  -> Account
@@ -926,6 +928,22 @@ open func accessToken(account: String, cancellation: Cancellation)async throws  
             rustFutureFunc: {
                 uniffi_mailbearer_swift_fn_method_handle_access_token(
                         self.uniffiCloneHandle(),FfiConverterString.lower(account),FfiConverterTypeCancellation_lower(cancellation)
+                )
+            },
+            pollFunc: ffi_mailbearer_swift_rust_future_poll_rust_buffer,
+            completeFunc: ffi_mailbearer_swift_rust_future_complete_rust_buffer,
+            freeFunc: ffi_mailbearer_swift_rust_future_free_rust_buffer,
+            liftFunc: FfiConverterTypeRevealedAccessToken_lift,
+            errorHandler: FfiConverterTypeFailure_lift
+        )
+}
+    
+open func accessTokenAfter(account: String, refused: String, cancellation: Cancellation)async throws  -> RevealedAccessToken  {
+    return
+        try  await uniffiRustCallAsync(
+            rustFutureFunc: {
+                uniffi_mailbearer_swift_fn_method_handle_access_token_after(
+                        self.uniffiCloneHandle(),FfiConverterString.lower(account),FfiConverterString.lower(refused),FfiConverterTypeCancellation_lower(cancellation)
                 )
             },
             pollFunc: ffi_mailbearer_swift_rust_future_poll_rust_buffer,
@@ -1682,6 +1700,9 @@ private let initializationResult: InitializationResult = {
         return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_mailbearer_swift_checksum_method_handle_access_token() != 11947) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_mailbearer_swift_checksum_method_handle_access_token_after() != 30196) {
         return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_mailbearer_swift_checksum_method_handle_accounts() != 60267) {
