@@ -185,8 +185,10 @@ export type Grant =
       type: 'clientCertificate';
       /** The certificate whose public part is registered with the application, as PEM text. */
       certificatePem: string;
-      /** Its RSA key, as PEM text: PKCS#8 or PKCS#1, not encrypted. The vault encrypts it. */
+      /** Its RSA key, as PEM text: PKCS#8 or PKCS#1. The vault encrypts it. */
       privateKeyPem: SecretText;
+      /** What the key is encrypted with (`BEGIN ENCRYPTED PRIVATE KEY`). It is opened when the account is added. */
+      privateKeyPassphrase?: SecretText | null;
     }
   /** The same, from one file that holds both (PKCS#12, `.p12` or `.pfx`). It is opened when the account is added; the account is one of a client certificate then. */
   | {

@@ -98,6 +98,7 @@ async fn a_certificate() {
     let grant = |certificate_pem: &str, key: &str| Grant::ClientCertificate {
         certificate_pem: certificate_pem.to_owned(),
         private_key_pem: key.to_owned().into(),
+        private_key_passphrase: None,
     };
     let handle = &world.mailbearer;
     let good = || by(grant(&certificate_pem, &key), &world);

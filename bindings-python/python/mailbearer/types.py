@@ -567,7 +567,10 @@ class GrantClientCertificate(Record):
     """The certificate whose public part is registered with the application, as PEM text."""
 
     private_key_pem: SecretText = dataclasses.field(repr=False)
-    """Its RSA key, as PEM text: PKCS#8 or PKCS#1, not encrypted. The vault encrypts it."""
+    """Its RSA key, as PEM text: PKCS#8 or PKCS#1. The vault encrypts it."""
+
+    private_key_passphrase: Optional[SecretText] = None
+    """What the key is encrypted with (`BEGIN ENCRYPTED PRIVATE KEY`). It is opened when the account is added."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False, repr=False)

@@ -163,10 +163,11 @@ extension Grant: Decodable {
             self = .clientSecret(
                 clientSecret: try fields.value("clientSecret"))
         case "clientCertificate":
-            let fields = try Fields(decoder, ["type", "certificatePem", "privateKeyPem"])
+            let fields = try Fields(decoder, ["type", "certificatePem", "privateKeyPem", "privateKeyPassphrase"])
             self = .clientCertificate(
                 certificatePem: try fields.value("certificatePem"),
-                privateKeyPem: try fields.value("privateKeyPem"))
+                privateKeyPem: try fields.value("privateKeyPem"),
+                privateKeyPassphrase: try fields.optional("privateKeyPassphrase"))
         case "clientCertificatePkcs12":
             let fields = try Fields(decoder, ["type", "pkcs12", "passphrase"])
             self = .clientCertificatePkcs12(

@@ -29,9 +29,13 @@ pub(super) struct GrantArgs {
         requires = "private_key_file"
     )]
     certificate_file: Option<PathBuf>,
-    /// The certificate's RSA key: a PEM file, not encrypted
+    /// The certificate's RSA key: a PEM file; the passphrase of an encrypted one comes from the option below, from the
+    /// environment variable MAILBEARER_PRIVATE_KEY_PASSPHRASE, or is asked for
     #[arg(long, value_name = "FILE", requires = "certificate_file")]
     private_key_file: Option<PathBuf>,
+    /// Read the passphrase of the private key from this file
+    #[arg(long, value_name = "FILE", requires = "private_key_file")]
+    private_key_passphrase_file: Option<PathBuf>,
     /// Sign in with the certificate and key in this PKCS#12 file (.p12, .pfx); its passphrase comes from the option below,
     /// from the environment variable MAILBEARER_PKCS12_PASSPHRASE, or is asked for
     #[arg(long, value_name = "FILE", group = "credential")]
@@ -162,7 +166,7 @@ impl GrantArgs {
         if let Some(file) = &self.pkcs12_file {
             return Ok(Grant::ClientCertificatePkcs12 {
                 pkcs12: input::bytes(file, "the PKCS#12 file")?.into(),
-                passphrase: self.pkcs12_passphrase()?,
+                passphrase: PKCS12.ask(self.pkcs12_passphrase_file.as_deref())?,
             });
         }
         let (Some(certificate), Some(key)) = (&self.certificate_file, &self.private_key_file)
@@ -171,23 +175,15 @@ impl GrantArgs {
                 "--certificate-file FILE and --private-key-file FILE, or --pkcs12-file FILE",
             ));
         };
+        let private_key_pem = SecretText::new(input::text(key, "the private key's file")?);
+        // Exposed to see whether a passphrase is needed.
+        let is_encrypted = private_key_pem.expose().contains("ENCRYPTED PRIVATE KEY");
+        let file = self.private_key_passphrase_file.as_deref();
         Ok(Grant::ClientCertificate {
             certificate_pem: input::text(certificate, "the certificate's file")?,
-            private_key_pem: SecretText::new(input::text(key, "the private key's file")?),
+            private_key_pem,
+            private_key_passphrase: is_encrypted.then(|| PRIVATE_KEY.ask(file)).transpose()?,
         })
-    }
-
-    fn pkcs12_passphrase(&self) -> Result<SecretText> {
-        let text = if let Some(path) = &self.pkcs12_passphrase_file {
-            input::text(path, "the passphrase's file")?
-        } else if let Ok(text) = std::env::var(PKCS12_VARIABLE) {
-            text
-        } else if prompt::is_possible() {
-            return prompt::secret("Passphrase of the PKCS#12 file: ");
-        } else {
-            return Err(pkcs12_passphrase_missing());
-        };
-        Ok(without_line_end(text))
     }
 
     fn command(&self) -> Result<Vec<String>> {
@@ -204,24 +200,57 @@ impl GrantArgs {
     }
 }
 
+/// A passphrase of something that is read once.
+struct Asked {
+    of: &'static str,
+    variable: &'static str,
+    option: &'static str,
+}
+
+const PKCS12: Asked = Asked {
+    of: "PKCS#12 file",
+    variable: "MAILBEARER_PKCS12_PASSPHRASE",
+    option: "--pkcs12-passphrase-file",
+};
+
+const PRIVATE_KEY: Asked = Asked {
+    of: "private key",
+    variable: "MAILBEARER_PRIVATE_KEY_PASSPHRASE",
+    option: "--private-key-passphrase-file",
+};
+
+impl Asked {
+    /// From the file, the environment, or whoever sits in front of the terminal.
+    fn ask(&self, file: Option<&Path>) -> Result<SecretText> {
+        let text = if let Some(path) = file {
+            input::text(path, "the passphrase's file")?
+        } else if let Ok(text) = std::env::var(self.variable) {
+            text
+        } else if prompt::is_possible() {
+            return prompt::secret(&format!("Passphrase of the {}: ", self.of));
+        } else {
+            return Err(self.missing());
+        };
+        Ok(without_line_end(text))
+    }
+
+    fn missing(&self) -> Error {
+        Error::new(
+            ProblemKind::Misuse,
+            "certificate-passphrase-missing",
+            format!("the {} needs a passphrase, and none was given", self.of),
+            format!(
+                "give it with {} FILE or in {}; an empty one too",
+                self.option, self.variable
+            ),
+        )
+    }
+}
+
 /// As a secret, shortened in place, so that no copy stays behind.
 fn without_line_end(mut text: String) -> SecretText {
     text.truncate(text.trim_end_matches(['\r', '\n']).len());
     SecretText::new(text)
-}
-
-/// The environment variable that may hold the passphrase of a PKCS#12 file.
-const PKCS12_VARIABLE: &str = "MAILBEARER_PKCS12_PASSPHRASE";
-
-fn pkcs12_passphrase_missing() -> Error {
-    Error::new(
-        ProblemKind::Misuse,
-        "certificate-passphrase-missing",
-        "the PKCS#12 file needs a passphrase, and none was given",
-        format!(
-            "give it with --pkcs12-passphrase-file FILE or in {PKCS12_VARIABLE}; an empty one too"
-        ),
-    )
 }
 
 /// The environment variable that may hold a password.
@@ -304,6 +333,7 @@ mod tests {
         );
         check("--pkcs12-file p", false, Some(GrantArg::ClientCertificate));
         check("--pkcs12-passphrase-file p", false, None);
+        check("--private-key-passphrase-file p", false, None);
         check("--certificate-file c", false, None);
         check("--private-key-file k", false, None);
         check(

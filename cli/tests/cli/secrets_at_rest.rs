@@ -251,7 +251,9 @@ async fn no_database_holds_a_secret_in_the_clear() {
     };
     live(&world, &vault).await;
     let dump = folder.join("dump.sql");
-    std::fs::write(&dump, postgres.dump()).unwrap();
+    let mut backup = postgres.as_owner("pg_dump");
+    backup.args(["--dbname=postgresql:///postgres", "--file"]);
+    assert!(backup.arg(&dump).status().unwrap().success());
     let dumped = std::fs::read_to_string(&dump).unwrap();
     assert!(dumped.contains("tokens/alice"), "{dumped}");
     std::fs::write(folder.join("another"), "").unwrap();

@@ -3,7 +3,7 @@
 use super::unwritable;
 use crate::error::Result;
 use crate::model::Grant;
-use crate::provider::pkcs12;
+use crate::provider::{certificate, pkcs12};
 use crate::secret::SecretBytes;
 use serde::Serialize;
 
@@ -18,10 +18,14 @@ pub(super) fn seal(grant: &Grant) -> Result<Option<SecretBytes>> {
         Grant::ClientCertificate {
             certificate_pem,
             private_key_pem,
-        } => Stored::ClientCertificate {
-            certificate_pem,
-            private_key_pem: private_key_pem.expose(),
-        },
+            private_key_passphrase,
+        } => {
+            let key = certificate::opened_key(private_key_pem, private_key_passphrase.as_ref())?;
+            return written(&Stored::ClientCertificate {
+                certificate_pem,
+                private_key_pem: key.expose(),
+            });
+        }
         Grant::ClientCertificatePkcs12 { pkcs12, passphrase } => {
             return seal(&pkcs12::open(pkcs12, passphrase)?);
         }
@@ -35,7 +39,11 @@ pub(super) fn seal(grant: &Grant) -> Result<Option<SecretBytes>> {
             password: password.expose(),
         },
     };
-    let record = serde_json::to_vec(&stored).map_err(unwritable)?;
+    written(&stored)
+}
+
+fn written(stored: &Stored<'_>) -> Result<Option<SecretBytes>> {
+    let record = serde_json::to_vec(stored).map_err(unwritable)?;
     Ok(Some(SecretBytes::new(record)))
 }
 

@@ -3,6 +3,9 @@
 use super::refusal;
 use crate::error::{Error, Result};
 use crate::secret::SecretText;
+use pkcs8::der::SecretDocument;
+use pkcs8::pkcs5::Error as Pkcs5Error;
+use pkcs8::{EncryptedPrivateKeyInfoRef, Error as Pkcs8Error, LineEnding};
 use ring::digest::{SHA256, digest};
 use ring::rand::SystemRandom;
 use ring::signature::{KeyPair as _, RSA_PSS_SHA256, RsaKeyPair};
@@ -66,6 +69,66 @@ pub(crate) fn read(certificate_pem: &str, private_key_pem: &SecretText) -> Resul
         "belongs to another certificate",
         "Give the key that the certificate was made with.",
     ))
+}
+
+/// The key as it is stored: one that is encrypted (PKCS#8 with PBES2, RFC 5958 and 8018) is opened. Errors: `Config`.
+pub(crate) fn opened_key(pem: &SecretText, passphrase: Option<&SecretText>) -> Result<SecretText> {
+    // Exposed to be opened; no error repeats it.
+    let text = pem.expose();
+    if !text.contains(ENCRYPTED_KEY) {
+        return Ok(pem.clone());
+    }
+    let passphrase = passphrase.ok_or_else(|| {
+        bad_key(
+            "is encrypted, and its passphrase was not given",
+            "Give grant.privateKeyPassphrase, or decrypt it first (`openssl pkey -in key.pem -out plain.pem`); the vault encrypts it again.",
+        )
+    })?;
+    let (label, der) = SecretDocument::from_pem(text).map_err(|_| cut_key())?;
+    if label != ENCRYPTED_KEY {
+        return Err(cut_key());
+    }
+    let sealed =
+        EncryptedPrivateKeyInfoRef::try_from(der.as_bytes()).map_err(|error| match error {
+            Pkcs8Error::EncryptedPrivateKey(_) => unknown_encryption(),
+            _ => cut_key(),
+        })?;
+    // Exposed to open the key with.
+    let opened = sealed
+        .decrypt(passphrase.expose())
+        .map_err(|error| match error {
+            Pkcs8Error::EncryptedPrivateKey(Pkcs5Error::DecryptFailed) => wrong_passphrase(),
+            // It was opened to something else than a key, or its encryption is one that we have not.
+            Pkcs8Error::EncryptedPrivateKey(_) => unknown_encryption(),
+            _ => wrong_passphrase(),
+        })?;
+    let plain = opened.to_pem("PRIVATE KEY", LineEnding::LF);
+    let plain = plain.map_err(|_| cut_key())?;
+    Ok(SecretText::new(plain.to_string()))
+}
+
+const ENCRYPTED_KEY: &str = "ENCRYPTED PRIVATE KEY";
+
+fn cut_key() -> Error {
+    bad_key(
+        "is encrypted, and was cut or altered",
+        "Give the whole file, from `-----BEGIN ENCRYPTED PRIVATE KEY-----` on.",
+    )
+}
+
+fn wrong_passphrase() -> Error {
+    refusal(
+        "certificate-passphrase-wrong",
+        "grant.privateKeyPem cannot be opened with this passphrase",
+        "Give the passphrase that the key was encrypted with.",
+    )
+}
+
+fn unknown_encryption() -> Error {
+    bad_key(
+        "is encrypted in a way that is not supported",
+        "Encrypt it anew: `openssl pkcs8 -topk8 -in old.pem -out new.pem`, or decrypt it (`openssl pkey -in old.pem -out plain.pem`); the vault encrypts it again.",
+    )
 }
 
 /// At least one, each of which can be read.
@@ -162,6 +225,37 @@ mod tests {
             let found = read(&chain, &key).unwrap();
             assert_eq!(found.thumbprint, alone.thumbprint);
             assert_eq!(found.expires_at_unix_ms, alone.expires_at_unix_ms);
+        }
+    }
+
+    #[test]
+    fn opens_a_key_that_is_encrypted() {
+        fn check(key: &str, passphrase: Option<&str>, expected: &str) {
+            let passphrase = passphrase.map(|text| SecretText::new(text.to_owned()));
+            let opened = opened_key(&SecretText::new(key.to_owned()), passphrase.as_ref());
+            let read = opened.and_then(|key| read(OWN, &key).map(|_| ()));
+            let code = read.as_ref().err().map_or("", |error| error.code());
+            assert_eq!(code, expected, "{read:?}");
+            assert!(!format!("{read:?}").contains("hunter2"));
+        }
+        // Made by OpenSSL 3 with the passphrase `hunter2`: PBKDF2 and scrypt with AES-256, and 3DES of the older ones.
+        const AES: &str = include_str!("fixtures/own.aes.key");
+        const SCRYPT: &str = include_str!("fixtures/own.scrypt.key");
+        const TRIPLE_DES: &str = include_str!("fixtures/own.3des.key");
+        const PBES1: &str = include_str!("fixtures/own.pbes1.key");
+        check(AES, Some("hunter2"), "");
+        check(SCRYPT, Some("hunter2"), "");
+        check(&AES.replace('\n', "\r\n"), Some("hunter2"), "");
+        // One that is not encrypted needs none.
+        check(KEY, Some("hunter2"), "");
+        check(AES, None, "certificate-key-invalid");
+        check(AES, Some(""), "certificate-passphrase-wrong");
+        check(AES, Some("hunter3"), "certificate-passphrase-wrong");
+        check(TRIPLE_DES, Some("hunter2"), "certificate-key-invalid");
+        check(PBES1, Some("hunter2"), "certificate-key-invalid");
+        for length in (40..AES.len() - 40).step_by(97) {
+            let cut = AES.get(..length).unwrap();
+            check(cut, Some("hunter2"), "certificate-key-invalid");
         }
     }
 

@@ -99,7 +99,11 @@ pub(super) fn check_grant(account: &NewAccount) -> Result<()> {
         Grant::ClientCertificate {
             certificate_pem,
             private_key_pem,
-        } => certificate::read(certificate_pem, private_key_pem).map(|_| ()),
+            private_key_passphrase,
+        } => {
+            let key = certificate::opened_key(private_key_pem, private_key_passphrase.as_ref())?;
+            certificate::read(certificate_pem, &key).map(|_| ())
+        }
         Grant::ClientCertificatePkcs12 { pkcs12, passphrase } => {
             pkcs12::open(pkcs12, passphrase).map(|_| ())
         }

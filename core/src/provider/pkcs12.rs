@@ -31,6 +31,7 @@ pub(crate) fn open(pkcs12: &Bytes, passphrase: &SecretText) -> Result<Grant> {
                 return Ok(Grant::ClientCertificate {
                     certificate_pem,
                     private_key_pem,
+                    private_key_passphrase: None,
                 });
             }
             Err(error) => last = error,
@@ -102,6 +103,7 @@ mod tests {
             let Grant::ClientCertificate {
                 certificate_pem,
                 private_key_pem,
+                ..
             } = opened(file, "hunter2").unwrap()
             else {
                 panic!("another grant");

@@ -213,6 +213,7 @@ impl TokenCache {
         let Grant::ClientCertificate {
             certificate_pem,
             private_key_pem,
+            ..
         } = self.accounts.credential(name).await?
         else {
             return Ok(None);
@@ -608,9 +609,12 @@ impl TokenCache {
             Grant::ClientCertificate {
                 certificate_pem,
                 private_key_pem,
+                private_key_passphrase,
             } => {
+                let passphrase = private_key_passphrase.as_ref();
+                let key = certificate::opened_key(private_key_pem, passphrase)?;
                 provider
-                    .by_certificate(account, certificate_pem, private_key_pem)
+                    .by_certificate(account, certificate_pem, &key)
                     .await
             }
             Grant::ClientCertificatePkcs12 { pkcs12, passphrase } => {

@@ -220,6 +220,7 @@ async fn a_person_signs_in_in_a_browser_and_a_service_by_its_certificate() {
     let certificate = Grant::ClientCertificate {
         certificate_pem: parameters.self_signed(&pair).unwrap().pem(),
         private_key_pem: key.into(),
+        private_key_passphrase: None,
     };
     world.add("certificate", certificate, smtp).await;
 

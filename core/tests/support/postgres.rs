@@ -99,15 +99,6 @@ impl Postgres {
         String::from_utf8(output.stdout).unwrap().trim().to_owned()
     }
 
-    /// Everything in the database, as a backup has it.
-    pub(crate) fn dump(&self) -> Vec<u8> {
-        let mut command = self.as_owner("pg_dump");
-        command.arg("--dbname=postgresql:///postgres");
-        let output = command.output().unwrap();
-        assert!(output.status.success(), "{output:?}");
-        output.stdout
-    }
-
     /// Ends the server as a power cut would, and starts it again.
     pub(crate) fn crash_and_restart(&mut self) {
         self.stop("immediate");
@@ -130,8 +121,8 @@ impl Postgres {
         command
     }
 
-    /// Over the socket, which works whatever the network's rules are.
-    fn as_owner(&self, program: &str) -> Command {
+    /// A program of PostgreSQL's, signed in over the socket, which works whatever the network's rules are.
+    pub(crate) fn as_owner(&self, program: &str) -> Command {
         let mut command = Command::new(self.programs.join(program));
         command
             .env("PGHOST", self.folder.path())
