@@ -200,8 +200,8 @@ mod tests {
             code: String::new(),
             fix: String::new(),
             retry: Retry::Never,
-            class: None,
-            scope: None,
+            reply_class: None,
+            reply_scope: None,
         }
     }
 

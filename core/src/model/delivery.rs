@@ -49,10 +49,10 @@ pub struct RecipientVerdict {
     pub retry: Retry,
     /// The kind of answer it was; absent where no mail server was asked.
     #[serde(default)]
-    pub class: Option<ReplyClass>,
+    pub reply_class: Option<ReplyClass>,
     /// What the answer is about: everything of this scope can expect the same.
     #[serde(default)]
-    pub scope: Option<ReplyScope>,
+    pub reply_scope: Option<ReplyScope>,
 }
 
 /// What the server decided about a recipient.
