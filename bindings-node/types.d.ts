@@ -658,9 +658,9 @@ export interface RecipientVerdict {
   /** Whether and when to try this recipient again. */
   retry: Retry;
   /** The kind of answer it was; absent where no mail server was asked. */
-  class?: ReplyClass | null;
+  replyClass?: ReplyClass | null;
   /** What the answer is about: everything of this scope can expect the same. */
-  scope?: ReplyScope | null;
+  replyScope?: ReplyScope | null;
 }
 
 /** What the server decided about a recipient. */
@@ -844,9 +844,9 @@ export interface Problem {
   /** The server's own words, where a server answered. */
   answer?: string | null;
   /** The kind of answer it was, where a mail server or the way to it is concerned. */
-  class?: ReplyClass | null;
+  replyClass?: ReplyClass | null;
   /** What the answer is about: everything of this scope can expect the same. */
-  scope?: ReplyScope | null;
+  replyScope?: ReplyScope | null;
   /** The verdict on each recipient, where the server gave one. */
   recipients?: Array<RecipientVerdict>;
 }

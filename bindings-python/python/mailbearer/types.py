@@ -1237,10 +1237,10 @@ class RecipientVerdict(Record):
     retry: Retry
     """Whether and when to try this recipient again."""
 
-    class: Optional[ReplyClass] = None
+    reply_class: Optional[ReplyClass] = None
     """The kind of answer it was; absent where no mail server was asked."""
 
-    scope: Optional[ReplyScope] = None
+    reply_scope: Optional[ReplyScope] = None
     """What the answer is about: everything of this scope can expect the same."""
 
 
@@ -1385,10 +1385,10 @@ class Problem(Record):
     answer: Optional[str] = None
     """The server's own words, where a server answered."""
 
-    class: Optional[ReplyClass] = None
+    reply_class: Optional[ReplyClass] = None
     """The kind of answer it was, where a mail server or the way to it is concerned."""
 
-    scope: Optional[ReplyScope] = None
+    reply_scope: Optional[ReplyScope] = None
     """What the answer is about: everything of this scope can expect the same."""
 
     recipients: Optional[Sequence[RecipientVerdict]] = ()

@@ -71,9 +71,9 @@ extension MailbearerError {
     /// The server's own words, where a server answered.
     public var answer: String? { problem.answer }
     /// The kind of answer it was, where a mail server or the way to it is concerned.
-    public var `class`: ReplyClass? { problem.`class` }
+    public var replyClass: ReplyClass? { problem.replyClass }
     /// What the answer is about: everything of this scope can expect the same.
-    public var scope: ReplyScope? { problem.scope }
+    public var replyScope: ReplyScope? { problem.replyScope }
     /// The verdict on each recipient, where the server gave one.
     public var recipients: [RecipientVerdict] { problem.recipients }
 }

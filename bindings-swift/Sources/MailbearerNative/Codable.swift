@@ -743,7 +743,7 @@ extension SmtpReply: Codable {
 
 extension RecipientVerdict: Codable {
     public init(from decoder: any Decoder) throws {
-        let fields = try Fields(decoder, ["address", "verdict", "reply", "code", "fix", "retry", "class", "scope"])
+        let fields = try Fields(decoder, ["address", "verdict", "reply", "code", "fix", "retry", "replyClass", "replyScope"])
         self.init(
             address: try fields.value("address"),
             verdict: try fields.value("verdict"),
@@ -751,8 +751,8 @@ extension RecipientVerdict: Codable {
             code: try fields.value("code"),
             fix: try fields.value("fix"),
             retry: try fields.value("retry"),
-            class: try fields.optional("class"),
-            scope: try fields.optional("scope"))
+            replyClass: try fields.optional("replyClass"),
+            replyScope: try fields.optional("replyScope"))
     }
 
     public func encode(to encoder: any Encoder) throws {
@@ -763,8 +763,8 @@ extension RecipientVerdict: Codable {
         try wire.encode(self.code, forKey: "code")
         try wire.encode(self.fix, forKey: "fix")
         try wire.encode(self.retry, forKey: "retry")
-        try wire.encode(self.`class`, forKey: "class")
-        try wire.encode(self.scope, forKey: "scope")
+        try wire.encode(self.replyClass, forKey: "replyClass")
+        try wire.encode(self.replyScope, forKey: "replyScope")
     }
 }
 
@@ -978,7 +978,7 @@ extension Step: Codable {
 
 extension Problem: Codable {
     public init(from decoder: any Decoder) throws {
-        let fields = try Fields(decoder, ["kind", "code", "text", "fix", "retry", "operation", "answer", "class", "scope", "recipients"])
+        let fields = try Fields(decoder, ["kind", "code", "text", "fix", "retry", "operation", "answer", "replyClass", "replyScope", "recipients"])
         self.init(
             kind: try fields.value("kind"),
             code: try fields.value("code"),
@@ -987,8 +987,8 @@ extension Problem: Codable {
             retry: try fields.value("retry"),
             operation: try fields.value("operation"),
             answer: try fields.optional("answer"),
-            class: try fields.optional("class"),
-            scope: try fields.optional("scope"),
+            replyClass: try fields.optional("replyClass"),
+            replyScope: try fields.optional("replyScope"),
             recipients: try fields.value("recipients", or: []))
     }
 
@@ -1001,8 +1001,8 @@ extension Problem: Codable {
         try wire.encode(self.retry, forKey: "retry")
         try wire.encode(self.operation, forKey: "operation")
         try wire.encode(self.answer, forKey: "answer")
-        try wire.encode(self.`class`, forKey: "class")
-        try wire.encode(self.scope, forKey: "scope")
+        try wire.encode(self.replyClass, forKey: "replyClass")
+        try wire.encode(self.replyScope, forKey: "replyScope")
         try wire.encode(self.recipients, forKey: "recipients")
     }
 }

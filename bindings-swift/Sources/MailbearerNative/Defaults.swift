@@ -368,8 +368,8 @@ extension RecipientVerdict {
         code: String,
         fix: String,
         retry: Retry,
-        class: ReplyClass? = nil,
-        scope: ReplyScope? = nil
+        replyClass: ReplyClass? = nil,
+        replyScope: ReplyScope? = nil
     ) {
         self.init(
             address: address,
@@ -378,8 +378,8 @@ extension RecipientVerdict {
             code: code,
             fix: fix,
             retry: retry,
-            class: class,
-            scope: scope)
+            replyClass: replyClass,
+            replyScope: replyScope)
     }
 }
 
@@ -455,8 +455,8 @@ extension Problem {
         retry: Retry,
         operation: String,
         answer: String? = nil,
-        class: ReplyClass? = nil,
-        scope: ReplyScope? = nil,
+        replyClass: ReplyClass? = nil,
+        replyScope: ReplyScope? = nil,
         recipients: [RecipientVerdict] = []
     ) {
         self.init(
@@ -467,8 +467,8 @@ extension Problem {
             retry: retry,
             operation: operation,
             answer: answer,
-            class: class,
-            scope: scope,
+            replyClass: replyClass,
+            replyScope: replyScope,
             recipients: recipients)
     }
 }

@@ -122,7 +122,7 @@ pub struct SenderIdentity {
     /// The envelope's sender (`MAIL FROM`), to whom bounces go; empty for none.
     pub mail_from: String,
     /// The address in `From`.
-    pub from: String,
+    pub header_from: String,
     /// The address in `Sender`, where the message has one.
     pub sender: Option<String>,
     /// What these make of it, and which right it takes.

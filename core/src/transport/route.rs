@@ -199,7 +199,7 @@ fn identity(account: &Account, login: &Login, mail: &OutgoingMail) -> SenderIden
             false => String::new(),
         },
         mail_from: mail.sender.clone(),
-        from,
+        header_from: from,
         sender,
         kind,
     }
