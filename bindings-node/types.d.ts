@@ -779,7 +779,7 @@ export interface SenderIdentity {
   /** The envelope's sender (`MAIL FROM`), to whom bounces go; empty for none. */
   mailFrom?: string;
   /** The address in `From`. */
-  from?: string;
+  headerFrom?: string;
   /** The address in `Sender`, where the message has one. */
   sender?: string | null;
   /** What these make of it, and which right it takes. */

@@ -1308,7 +1308,7 @@ class SenderIdentity(Record):
     mail_from: str = ""
     """The envelope's sender (`MAIL FROM`), to whom bounces go; empty for none."""
 
-    from: str = ""
+    header_from: str = ""
     """The address in `From`."""
 
     sender: Optional[str] = None

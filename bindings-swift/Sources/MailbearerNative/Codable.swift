@@ -893,11 +893,11 @@ extension RouteKind: Word {
 
 extension SenderIdentity: Codable {
     public init(from decoder: any Decoder) throws {
-        let fields = try Fields(decoder, ["login", "mailFrom", "from", "sender", "kind"])
+        let fields = try Fields(decoder, ["login", "mailFrom", "headerFrom", "sender", "kind"])
         self.init(
             login: try fields.value("login", or: ""),
             mailFrom: try fields.value("mailFrom", or: ""),
-            from: try fields.value("from", or: ""),
+            headerFrom: try fields.value("headerFrom", or: ""),
             sender: try fields.optional("sender"),
             kind: try fields.value("kind", or: .mailbox))
     }
@@ -906,7 +906,7 @@ extension SenderIdentity: Codable {
         var wire = encoder.container(keyedBy: FieldName.self)
         try wire.encode(self.login, forKey: "login")
         try wire.encode(self.mailFrom, forKey: "mailFrom")
-        try wire.encode(self.from, forKey: "from")
+        try wire.encode(self.headerFrom, forKey: "headerFrom")
         try wire.encode(self.sender, forKey: "sender")
         try wire.encode(self.kind, forKey: "kind")
     }

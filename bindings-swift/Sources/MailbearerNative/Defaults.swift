@@ -412,14 +412,14 @@ extension SenderIdentity {
         _: Void = (),
         login: String = "",
         mailFrom: String = "",
-        from: String = "",
+        headerFrom: String = "",
         sender: String? = nil,
         kind: SendingAs = .mailbox
     ) {
         self.init(
             login: login,
             mailFrom: mailFrom,
-            from: from,
+            headerFrom: headerFrom,
             sender: sender,
             kind: kind)
     }
