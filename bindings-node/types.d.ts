@@ -145,6 +145,10 @@ export interface NewAccount {
   grant: Grant;
   /** When the client secret ends, in milliseconds since 1970-01-01T00:00:00Z, as the portal shows it: a secret does not say so itself. It is warned of, and nothing is refused by it. */
   secretExpiresAtUnixMs?: number | null;
+  /** The road by which mail goes. Default: client submission to Exchange Online. */
+  route?: Route;
+  /** The road to take when the first one certainly has nothing of a mail: it could not be reached, or would not let the account sign in. Never after a refusal of the mail itself, and never when its fate is not known. */
+  fallback?: Route | null;
   /** Values that replace the cloud's own. */
   endpoints?: EndpointOverrides;
 }
@@ -213,10 +217,107 @@ export type Grant =
       type: 'tokenCommand';
       /** The program and its arguments, run without a shell. */
       command: Array<string>;
+    }
+  /** A password (AUTH PLAIN or LOGIN, over TLS only), for servers that are not Exchange Online, which ends it. */
+  | {
+      type: 'password';
+      /** Who signs in. Default: the mailbox, or the route's own user name. */
+      username?: string | null;
+      /** The password, or an app password. */
+      password: SecretText;
+    }
+  /** Nothing: on the way to a folder or to the tenant's MX host nobody signs in. */
+  | {
+      type: 'nothing';
     };
 
 /** Octets: raw bytes where the language has them, base64 text in JSON. */
 export type Bytes = Uint8Array | string;
+
+/** The road by which an account's mail goes, with the settings that only this road has.  `docs/routes.md` compares them: who may send to whom, what must be set up, which limits hold. */
+export type Route =
+  /** Client submission to Exchange Online (SMTP AUTH) with an access token. The default. Host and port stand in the account's `endpoints`. */
+  | {
+      type: 'clientSubmission';
+    }
+  /** Any other submission server (RFC 6409), with an access token or a password. */
+  | {
+      type: 'standardSmtp';
+      /** A provider whose host, port, security and OAuth endpoints are known. */
+      preset?: SmtpPreset | null;
+      /** The server's host; its certificate must carry this name. Default: `endpoints.smtpHost`, then the preset's. */
+      host?: string | null;
+      /** The server's port. Default: `endpoints.smtpPort`, then the preset's, otherwise 587, or 465 with `implicitTls`. */
+      port?: number | null;
+      /** How TLS begins. Default: the preset's, otherwise `implicitTls` on port 465 and `startTls` elsewhere. */
+      security?: SmtpSecurity | null;
+    }
+  /** Relay through an inbound connector of the tenant, by client certificate or by the address of this machine. Nobody signs in; with the grant `clientCertificate` its certificate is shown in the TLS handshake. */
+  | {
+      type: 'connectorRelay';
+      /** The tenant's MX host, such as `contoso-com.mail.protection.outlook.com` or one under `mx.microsoft`. Default: `endpoints.smtpHost`. */
+      host?: string | null;
+      /** The port. Default: `endpoints.smtpPort`, then 25. */
+      port?: number | null;
+    }
+  /** Direct Send: the same host without connector and sign-in, to recipients of the tenant's own domains only. */
+  | {
+      type: 'directSend';
+      /** The tenant's MX host. Default: `endpoints.smtpHost`. */
+      host?: string | null;
+      /** The port. Default: `endpoints.smtpPort`, then 25. */
+      port?: number | null;
+      /** The tenant's accepted domains; a recipient elsewhere is refused before anything is sent. Default: the mailbox's domain. */
+      domains?: Array<string>;
+    }
+  /** High Volume Email for Microsoft 365: many mails to recipients inside the tenant. */
+  | {
+      type: 'highVolumeEmail';
+      /** The host. Default: `endpoints.smtpHost`, then Microsoft's. */
+      host?: string | null;
+      /** The port. Default: `endpoints.smtpPort`, then 587. */
+      port?: number | null;
+    }
+  /** SMTP of Azure Communication Services Email. */
+  | {
+      type: 'azureCommunicationServices';
+      /** Who signs in: an `SmtpUsername` resource, or `resource|application id|tenant id`. */
+      username: string;
+      /** The host. Default: `endpoints.smtpHost`, then Microsoft's. */
+      host?: string | null;
+      /** The port. Default: `endpoints.smtpPort`, then 587. */
+      port?: number | null;
+    }
+  /** Microsoft Graph's `sendMail`, over HTTPS: for tenants that forbid SMTP AUTH. */
+  | {
+      type: 'graph';
+      /** Graph's address, such as `https://graph.microsoft.com`. Default: the cloud's. */
+      url?: string | null;
+      /** Whether mails above 3 MB may go, by a draft and upload sessions. That needs the permission `Mail.ReadWrite` beside `Mail.Send`. Default: they are refused. */
+      largeMails?: boolean;
+    }
+  /** A folder: each mail becomes an `.eml` file, for tests and staging. Nothing is sent. */
+  | {
+      type: 'folder';
+      /** The folder's path; it must exist. */
+      path: string;
+    };
+
+/** A provider of mail whose settings are known. */
+export type SmtpPreset =
+  /** Gmail and Google Workspace, with OAuth or an app password. */
+  | 'gmail'
+  /** Yahoo Mail, with OAuth or an app password. */
+  | 'yahoo'
+  /** A server of one's own, such as Postfix or Dovecot's submission service: STARTTLS on port 587. The host is given. */
+  | 'ownServer';
+
+/** How TLS begins on a connection to a mail server. There is no third way: nothing is sent over plaintext. */
+export type SmtpSecurity =
+  /** After the command STARTTLS (RFC 3207), which the server must offer. */
+  | 'startTls'
+  /** From the first octet (RFC 8314), usually on port 465. */
+  | 'implicitTls';
 
 /** Values that replace the cloud's own; a custom cloud has no others. */
 export interface EndpointOverrides {
@@ -256,8 +357,12 @@ export interface Account {
   grant: GrantKind;
   /** When the client secret ends, in milliseconds since 1970-01-01T00:00:00Z, if that was said. */
   secretExpiresAtUnixMs?: number | null;
+  /** The road by which mail goes. */
+  route?: Route;
   /** The addresses, ports and scopes in force. */
   endpoints: Endpoints;
+  /** The road to take when the first one certainly has nothing of a mail. Its tokens are those of the account `<name>+fallback`, under which a person signs in for it. */
+  fallback?: Fallback | null;
 }
 
 /** How tokens are obtained, without the secrets. */
@@ -275,11 +380,15 @@ export type GrantKind =
   /** The machine's own identity in Azure. */
   | 'managedIdentity'
   /** A command prints the access token. */
-  | 'tokenCommand';
+  | 'tokenCommand'
+  /** A password, where the server takes one. */
+  | 'password'
+  /** Nobody signs in. */
+  | 'nothing';
 
 /** The addresses, ports and scopes an account uses. */
 export interface Endpoints {
-  /** The token endpoint. */
+  /** The token endpoint; empty where no token is needed. */
   tokenUrl: string;
   /** The authorization endpoint, where a person signs in. */
   authorizationUrl?: string | null;
@@ -289,14 +398,26 @@ export interface Endpoints {
   scopes: Array<string>;
   /** The audiences a token may carry; empty when unchecked. */
   audiences: Array<string>;
-  /** The SMTP submission host; its certificate must carry this name. */
+  /** The SMTP host; its certificate must carry this name. Empty on a road without SMTP. */
   smtpHost: string;
-  /** The SMTP submission port, always with STARTTLS. */
+  /** The SMTP port; 0 on a road without SMTP. */
   smtpPort: number;
+  /** How TLS begins on the way to the SMTP host. */
+  smtpSecurity?: SmtpSecurity;
+  /** Microsoft Graph's address, on the road by Graph. */
+  graphUrl?: string | null;
   /** Certificates trusted in addition to the system's, as PEM text. */
   caPem?: string | null;
   /** The settings in force, by their names in [`EndpointOverrides`], on which Microsoft's own sources disagree: override them if the server cannot be reached or refuses the token. */
   unverified?: Array<string>;
+}
+
+/** The road to take when the first one certainly has nothing of a mail. */
+export interface Fallback {
+  /** The road. */
+  route: Route;
+  /** The addresses, ports and scopes in force on it. */
+  endpoints: Endpoints;
 }
 
 /** How a person signs in. */
@@ -504,12 +625,14 @@ export interface Delivery {
   messageId: string;
   /** The `Message-ID` the server named in its verdict, without angle brackets. Exchange may replace the one sent; bounces name this one. */
   serverMessageId?: string | null;
-  /** The server's verdict on the message. */
+  /** The server's verdict on the message. On a route without SMTP the code is that of HTTP, or 250 for a file. */
   reply: SmtpReply;
   /** The verdict on each recipient, in the order given. */
   recipients: Array<RecipientVerdict>;
   /** How it got there. */
   trail: Trail;
+  /** Why the account's first route did not take it, where its second one did. */
+  passedOver?: Problem | null;
 }
 
 /** A reply of an SMTP server (RFC 5321 section 4.2). */
@@ -536,6 +659,10 @@ export interface RecipientVerdict {
   fix: string;
   /** Whether and when to try this recipient again. */
   retry: Retry;
+  /** The kind of answer it was; absent where no mail server was asked. */
+  replyClass?: ReplyClass | null;
+  /** What the answer is about: everything of this scope can expect the same. */
+  replyScope?: ReplyScope | null;
 }
 
 /** What the server decided about a recipient. */
@@ -568,9 +695,55 @@ export type Retry =
       type: 'now';
     };
 
+/** What kind of answer a mail server gave. */
+export type ReplyClass =
+  /** It took the mail. */
+  | 'accepted'
+  /** Too much at once, or in a day: slow down. */
+  | 'throttled'
+  /** A fault of the server, of one behind it, or of the way there, which may pass. */
+  | 'unavailable'
+  /** Whoever signs in was not recognised. */
+  | 'authentication'
+  /** Whoever signs in may not do this. */
+  | 'authorization'
+  /** A rule of the server, the organization or the recipient forbids it. */
+  | 'policy'
+  /** There is something wrong with a recipient. */
+  | 'recipient'
+  /** Too large. */
+  | 'size'
+  /** The content was not liked, or is malformed. */
+  | 'content'
+  /** The sender, its tenant or its address is blocked for what it sent before. */
+  | 'blocked'
+  /** One side does not understand the other. */
+  | 'protocol'
+  /** The answer is missing: the mail may have been taken. */
+  | 'undecided';
+
+/** What a mail server's answer is about. */
+export type ReplyScope =
+  /** One recipient: others can do better. */
+  | 'recipient'
+  /** This mail: others can do better. */
+  | 'mail'
+  /** Everything this mailbox sends. */
+  | 'mailbox'
+  /** Everything the tenant sends. */
+  | 'tenant'
+  /** This connection: another one can do better. */
+  | 'connection'
+  /** Everything this machine sends to that host. */
+  | 'host';
+
 /** How a mail got to the server. */
 export interface Trail {
-  /** The server's host and port. */
+  /** The road it took. */
+  route?: RouteKind;
+  /** As whom it was sent. */
+  identity?: SenderIdentity;
+  /** The server's host and port; Microsoft Graph's address, or the folder's path. */
   server: string;
   /** The TLS session; absent when the dialogue ended before it. */
   tls?: TlsSession | null;
@@ -581,6 +754,50 @@ export interface Trail {
   /** The steps taken, in order. */
   steps: Array<Step>;
 }
+
+/** The road a mail took. */
+export type RouteKind =
+  /** Client submission to Exchange Online. */
+  | 'clientSubmission'
+  /** Another submission server. */
+  | 'standardSmtp'
+  /** A connector of the tenant. */
+  | 'connectorRelay'
+  /** Direct Send. */
+  | 'directSend'
+  /** High Volume Email. */
+  | 'highVolumeEmail'
+  /** Azure Communication Services. */
+  | 'azureCommunicationServices'
+  /** Microsoft Graph. */
+  | 'graph'
+  /** A folder. */
+  | 'folder';
+
+/** As whom a mail was sent: who signed in, and whom the recipients see. */
+export interface SenderIdentity {
+  /** The mailbox that signed in, or that was named at sign-in; empty where nobody did. */
+  login?: string;
+  /** The envelope's sender (`MAIL FROM`), to whom bounces go; empty for none. */
+  mailFrom?: string;
+  /** The address in `From`. */
+  headerFrom?: string;
+  /** The address in `Sender`, where the message has one. */
+  sender?: string | null;
+  /** What these make of it, and which right it takes. */
+  kind?: SendingAs;
+}
+
+/** As whom a mail is sent. */
+export type SendingAs =
+  /** The mailbox itself. Where a person signed in who is not its owner (a shared mailbox), full access is needed. */
+  | 'mailbox'
+  /** Another address: an alias of the mailbox, if the organization lets aliases send, or another mailbox, with the right Send As. Which of the two, only the server knows. */
+  | 'aliasOrSendAs'
+  /** On behalf of another address: it is in `From` and the mailbox in `Sender`. Needs the right Send on Behalf. */
+  | 'onBehalf'
+  /** Nobody signed in: the server judges the envelope alone. */
+  | 'anonymous';
 
 /** A TLS session. */
 export interface TlsSession {
@@ -611,6 +828,51 @@ export interface Step {
   /** How long it took, in microseconds. */
   durationUs: number;
 }
+
+/** A failure with its cause and the next step.  Never holds a secret: texts are written by Mailbearer, and a server's words are kept without tokens. */
+export interface Problem {
+  /** What the caller must do. */
+  kind: ProblemKind;
+  /** The cause as a stable label such as `secret-expired`; it never changes its meaning. */
+  code: string;
+  /** What happened, in one lower-case sentence without a full stop. */
+  text: string;
+  /** The next step, for the person who can take it. */
+  fix: string;
+  /** Whether and when to try the same again. */
+  retry: Retry;
+  /** What Mailbearer was doing: a method name such as `send`. */
+  operation: string;
+  /** The server's own words, where a server answered. */
+  answer?: string | null;
+  /** The kind of answer it was, where a mail server or the way to it is concerned. */
+  replyClass?: ReplyClass | null;
+  /** What the answer is about: everything of this scope can expect the same. */
+  replyScope?: ReplyScope | null;
+  /** The verdict on each recipient, where the server gave one. */
+  recipients?: Array<RecipientVerdict>;
+}
+
+/** What the caller must do about a problem. */
+export type ProblemKind =
+  /** Correct the settings. */
+  | 'config'
+  /** Sign in again. */
+  | 'signIn'
+  /** Ask an administrator. */
+  | 'consent'
+  /** Change the message or its recipients. */
+  | 'rejected'
+  /** Wait: `retry` says how long. */
+  | 'throttled'
+  /** Wait: network, TLS, or a server's temporary fault. */
+  | 'unavailable'
+  /** Repair the disk, the database or the vault. */
+  | 'storage'
+  /** Correct the program: a closed handle, an unknown account. */
+  | 'misuse'
+  /** Report it: this is a fault of Mailbearer. */
+  | 'internal';
 
 /** Something that happened in a handle. */
 export type Event =
@@ -682,47 +944,6 @@ export type Event =
       /** How many. */
       count: number;
     };
-
-/** A failure with its cause and the next step.  Never holds a secret: texts are written by Mailbearer, and a server's words are kept without tokens. */
-export interface Problem {
-  /** What the caller must do. */
-  kind: ProblemKind;
-  /** The cause as a stable label such as `secret-expired`; it never changes its meaning. */
-  code: string;
-  /** What happened, in one lower-case sentence without a full stop. */
-  text: string;
-  /** The next step, for the person who can take it. */
-  fix: string;
-  /** Whether and when to try the same again. */
-  retry: Retry;
-  /** What Mailbearer was doing: a method name such as `send`. */
-  operation: string;
-  /** The server's own words, where a server answered. */
-  answer?: string | null;
-  /** The verdict on each recipient, where the server gave one. */
-  recipients?: Array<RecipientVerdict>;
-}
-
-/** What the caller must do about a problem. */
-export type ProblemKind =
-  /** Correct the settings. */
-  | 'config'
-  /** Sign in again. */
-  | 'signIn'
-  /** Ask an administrator. */
-  | 'consent'
-  /** Change the message or its recipients. */
-  | 'rejected'
-  /** Wait: `retry` says how long. */
-  | 'throttled'
-  /** Wait: network, TLS, or a server's temporary fault. */
-  | 'unavailable'
-  /** Repair the disk, the database or the vault. */
-  | 'storage'
-  /** Correct the program: a closed handle, an unknown account. */
-  | 'misuse'
-  /** Report it: this is a fault of Mailbearer. */
-  | 'internal';
 
 /** What an account signs in with, and what ends at a time of its own. */
 export type Credential =

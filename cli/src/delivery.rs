@@ -136,7 +136,11 @@ fn route(route: RouteKind) -> &'static str {
 }
 
 fn identity(identity: &SenderIdentity) -> String {
-    let SenderIdentity { login, from, .. } = identity;
+    let SenderIdentity {
+        login,
+        header_from: from,
+        ..
+    } = identity;
     match identity.kind {
         SendingAs::Mailbox => from.clone(),
         SendingAs::AliasOrSendAs => format!("{from}, an alias of {login} or by Send As"),
@@ -200,8 +204,8 @@ mod tests {
             code: String::new(),
             fix: String::new(),
             retry: Retry::Never,
-            class: None,
-            scope: None,
+            reply_class: None,
+            reply_scope: None,
         }
     }
 

@@ -54,8 +54,8 @@ mod tests {
             retry: Retry::After { delay_ms: 90_000 },
             operation: "send".to_owned(),
             answer: Some("535 5.7.139 \u{1b}[31mdisabled".to_owned()),
-            class: None,
-            scope: None,
+            reply_class: None,
+            reply_scope: None,
             recipients: Vec::new(),
         };
         let shown = anstream::adapter::strip_str(&page(&problem).to_string()).to_string();

@@ -36,8 +36,8 @@ impl Error {
             retry: default_retry(kind),
             operation: String::new(),
             answer: None,
-            class: None,
-            scope: None,
+            reply_class: None,
+            reply_scope: None,
             recipients: Vec::new(),
         };
         problem.into()
@@ -90,8 +90,8 @@ impl Error {
     /// Says what kind of answer it was, and what it is about.
     #[must_use]
     pub(crate) fn with_class(mut self, class: ReplyClass, scope: ReplyScope) -> Self {
-        self.problem.class = Some(class);
-        self.problem.scope = Some(scope);
+        self.problem.reply_class = Some(class);
+        self.problem.reply_scope = Some(scope);
         self
     }
 

@@ -31,6 +31,29 @@ class Cloud(str, enum.Enum):
     """A sandbox or another identity provider: every endpoint comes from the overrides."""
 
 
+class SmtpPreset(str, enum.Enum):
+    """A provider of mail whose settings are known."""
+
+    GMAIL = "gmail"
+    """Gmail and Google Workspace, with OAuth or an app password."""
+
+    YAHOO = "yahoo"
+    """Yahoo Mail, with OAuth or an app password."""
+
+    OWN_SERVER = "ownServer"
+    """A server of one's own, such as Postfix or Dovecot's submission service: STARTTLS on port 587. The host is given."""
+
+
+class SmtpSecurity(str, enum.Enum):
+    """How TLS begins on a connection to a mail server. There is no third way: nothing is sent over plaintext."""
+
+    START_TLS = "startTls"
+    """After the command STARTTLS (RFC 3207), which the server must offer."""
+
+    IMPLICIT_TLS = "implicitTls"
+    """From the first octet (RFC 8314), usually on port 465."""
+
+
 class GrantKind(str, enum.Enum):
     """How tokens are obtained, without the secrets."""
 
@@ -54,6 +77,12 @@ class GrantKind(str, enum.Enum):
 
     TOKEN_COMMAND = "tokenCommand"
     """A command prints the access token."""
+
+    PASSWORD = "password"
+    """A password, where the server takes one."""
+
+    NOTHING = "nothing"
+    """Nobody signs in."""
 
 
 class SignInFlow(str, enum.Enum):
@@ -137,6 +166,112 @@ class Verdict(str, enum.Enum):
 
     NOT_TRIED = "notTried"
     """The dialogue ended before this recipient was tried."""
+
+
+class ReplyClass(str, enum.Enum):
+    """What kind of answer a mail server gave."""
+
+    ACCEPTED = "accepted"
+    """It took the mail."""
+
+    THROTTLED = "throttled"
+    """Too much at once, or in a day: slow down."""
+
+    UNAVAILABLE = "unavailable"
+    """A fault of the server, of one behind it, or of the way there, which may pass."""
+
+    AUTHENTICATION = "authentication"
+    """Whoever signs in was not recognised."""
+
+    AUTHORIZATION = "authorization"
+    """Whoever signs in may not do this."""
+
+    POLICY = "policy"
+    """A rule of the server, the organization or the recipient forbids it."""
+
+    RECIPIENT = "recipient"
+    """There is something wrong with a recipient."""
+
+    SIZE = "size"
+    """Too large."""
+
+    CONTENT = "content"
+    """The content was not liked, or is malformed."""
+
+    BLOCKED = "blocked"
+    """The sender, its tenant or its address is blocked for what it sent before."""
+
+    PROTOCOL = "protocol"
+    """One side does not understand the other."""
+
+    UNDECIDED = "undecided"
+    """The answer is missing: the mail may have been taken."""
+
+
+class ReplyScope(str, enum.Enum):
+    """What a mail server's answer is about."""
+
+    RECIPIENT = "recipient"
+    """One recipient: others can do better."""
+
+    MAIL = "mail"
+    """This mail: others can do better."""
+
+    MAILBOX = "mailbox"
+    """Everything this mailbox sends."""
+
+    TENANT = "tenant"
+    """Everything the tenant sends."""
+
+    CONNECTION = "connection"
+    """This connection: another one can do better."""
+
+    HOST = "host"
+    """Everything this machine sends to that host."""
+
+
+class RouteKind(str, enum.Enum):
+    """The road a mail took."""
+
+    CLIENT_SUBMISSION = "clientSubmission"
+    """Client submission to Exchange Online."""
+
+    STANDARD_SMTP = "standardSmtp"
+    """Another submission server."""
+
+    CONNECTOR_RELAY = "connectorRelay"
+    """A connector of the tenant."""
+
+    DIRECT_SEND = "directSend"
+    """Direct Send."""
+
+    HIGH_VOLUME_EMAIL = "highVolumeEmail"
+    """High Volume Email."""
+
+    AZURE_COMMUNICATION_SERVICES = "azureCommunicationServices"
+    """Azure Communication Services."""
+
+    GRAPH = "graph"
+    """Microsoft Graph."""
+
+    FOLDER = "folder"
+    """A folder."""
+
+
+class SendingAs(str, enum.Enum):
+    """As whom a mail is sent."""
+
+    MAILBOX = "mailbox"
+    """The mailbox itself. Where a person signed in who is not its owner (a shared mailbox), full access is needed."""
+
+    ALIAS_OR_SEND_AS = "aliasOrSendAs"
+    """Another address: an alias of the mailbox, if the organization lets aliases send, or another mailbox, with the right Send As. Which of the two, only the server knows."""
+
+    ON_BEHALF = "onBehalf"
+    """On behalf of another address: it is in `From` and the mailbox in `Sender`. Needs the right Send on Behalf."""
+
+    ANONYMOUS = "anonymous"
+    """Nobody signed in: the server judges the envelope alone."""
 
 
 class ProblemKind(str, enum.Enum):
@@ -529,6 +664,12 @@ class NewAccount(Record):
     secret_expires_at_unix_ms: Optional[int] = None
     """When the client secret ends, in milliseconds since 1970-01-01T00:00:00Z, as the portal shows it: a secret does not say so itself. It is warned of, and nothing is refused by it."""
 
+    route: Route = dataclasses.field(default_factory=lambda: RouteClientSubmission())
+    """The road by which mail goes. Default: client submission to Exchange Online."""
+
+    fallback: Optional[Route] = None
+    """The road to take when the first one certainly has nothing of a mail: it could not be reached, or would not let the account sign in. Never after a refusal of the mail itself, and never when its fate is not known."""
+
     endpoints: EndpointOverrides = dataclasses.field(default_factory=lambda: EndpointOverrides())
     """Values that replace the cloud's own."""
 
@@ -613,12 +754,143 @@ class GrantTokenCommand(Record):
     """The program and its arguments, run without a shell."""
 
 
-Grant = Union[GrantAuthorizationCode, GrantDeviceCode, GrantClientSecret, GrantClientCertificate, GrantClientCertificatePkcs12, GrantFederatedToken, GrantManagedIdentity, GrantTokenCommand]
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class GrantPassword(Record):
+    """A password (AUTH PLAIN or LOGIN, over TLS only), for servers that are not Exchange Online, which ends it."""
+
+    _tag: ClassVar[str] = "password"
+
+    username: Optional[str] = None
+    """Who signs in. Default: the mailbox, or the route's own user name."""
+
+    password: SecretText = dataclasses.field(repr=False)
+    """The password, or an app password."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class GrantNothing(Record):
+    """Nothing: on the way to a folder or to the tenant's MX host nobody signs in."""
+
+    _tag: ClassVar[str] = "nothing"
+
+
+Grant = Union[GrantAuthorizationCode, GrantDeviceCode, GrantClientSecret, GrantClientCertificate, GrantClientCertificatePkcs12, GrantFederatedToken, GrantManagedIdentity, GrantTokenCommand, GrantPassword, GrantNothing]
 """How tokens are obtained, with the secrets that takes."""
 
 
 Bytes = bytes
 """Octets: raw bytes where the language has them, base64 text in JSON."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class RouteClientSubmission(Record):
+    """Client submission to Exchange Online (SMTP AUTH) with an access token. The default. Host and port stand in the account's `endpoints`."""
+
+    _tag: ClassVar[str] = "clientSubmission"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class RouteStandardSmtp(Record):
+    """Any other submission server (RFC 6409), with an access token or a password."""
+
+    _tag: ClassVar[str] = "standardSmtp"
+
+    preset: Optional[SmtpPreset] = None
+    """A provider whose host, port, security and OAuth endpoints are known."""
+
+    host: Optional[str] = None
+    """The server's host; its certificate must carry this name. Default: `endpoints.smtpHost`, then the preset's."""
+
+    port: Optional[int] = None
+    """The server's port. Default: `endpoints.smtpPort`, then the preset's, otherwise 587, or 465 with `implicitTls`."""
+
+    security: Optional[SmtpSecurity] = None
+    """How TLS begins. Default: the preset's, otherwise `implicitTls` on port 465 and `startTls` elsewhere."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class RouteConnectorRelay(Record):
+    """Relay through an inbound connector of the tenant, by client certificate or by the address of this machine. Nobody signs in; with the grant `clientCertificate` its certificate is shown in the TLS handshake."""
+
+    _tag: ClassVar[str] = "connectorRelay"
+
+    host: Optional[str] = None
+    """The tenant's MX host, such as `contoso-com.mail.protection.outlook.com` or one under `mx.microsoft`. Default: `endpoints.smtpHost`."""
+
+    port: Optional[int] = None
+    """The port. Default: `endpoints.smtpPort`, then 25."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class RouteDirectSend(Record):
+    """Direct Send: the same host without connector and sign-in, to recipients of the tenant's own domains only."""
+
+    _tag: ClassVar[str] = "directSend"
+
+    host: Optional[str] = None
+    """The tenant's MX host. Default: `endpoints.smtpHost`."""
+
+    port: Optional[int] = None
+    """The port. Default: `endpoints.smtpPort`, then 25."""
+
+    domains: Sequence[str] = ()
+    """The tenant's accepted domains; a recipient elsewhere is refused before anything is sent. Default: the mailbox's domain."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class RouteHighVolumeEmail(Record):
+    """High Volume Email for Microsoft 365: many mails to recipients inside the tenant."""
+
+    _tag: ClassVar[str] = "highVolumeEmail"
+
+    host: Optional[str] = None
+    """The host. Default: `endpoints.smtpHost`, then Microsoft's."""
+
+    port: Optional[int] = None
+    """The port. Default: `endpoints.smtpPort`, then 587."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class RouteAzureCommunicationServices(Record):
+    """SMTP of Azure Communication Services Email."""
+
+    _tag: ClassVar[str] = "azureCommunicationServices"
+
+    username: str
+    """Who signs in: an `SmtpUsername` resource, or `resource|application id|tenant id`."""
+
+    host: Optional[str] = None
+    """The host. Default: `endpoints.smtpHost`, then Microsoft's."""
+
+    port: Optional[int] = None
+    """The port. Default: `endpoints.smtpPort`, then 587."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class RouteGraph(Record):
+    """Microsoft Graph's `sendMail`, over HTTPS: for tenants that forbid SMTP AUTH."""
+
+    _tag: ClassVar[str] = "graph"
+
+    url: Optional[str] = None
+    """Graph's address, such as `https://graph.microsoft.com`. Default: the cloud's."""
+
+    large_mails: bool = False
+    """Whether mails above 3 MB may go, by a draft and upload sessions. That needs the permission `Mail.ReadWrite` beside `Mail.Send`. Default: they are refused."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class RouteFolder(Record):
+    """A folder: each mail becomes an `.eml` file, for tests and staging. Nothing is sent."""
+
+    _tag: ClassVar[str] = "folder"
+
+    path: str
+    """The folder's path; it must exist."""
+
+
+Route = Union[RouteClientSubmission, RouteStandardSmtp, RouteConnectorRelay, RouteDirectSend, RouteHighVolumeEmail, RouteAzureCommunicationServices, RouteGraph, RouteFolder]
+"""The road by which an account's mail goes, with the settings that only this road has.  `docs/routes.md` compares them: who may send to whom, what must be set up, which limits hold."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False, repr=False)
@@ -678,8 +950,14 @@ class Account(Record):
     secret_expires_at_unix_ms: Optional[int] = None
     """When the client secret ends, in milliseconds since 1970-01-01T00:00:00Z, if that was said."""
 
+    route: Route = dataclasses.field(default_factory=lambda: RouteClientSubmission())
+    """The road by which mail goes."""
+
     endpoints: Endpoints
     """The addresses, ports and scopes in force."""
+
+    fallback: Optional[Fallback] = None
+    """The road to take when the first one certainly has nothing of a mail. Its tokens are those of the account `<name>+fallback`, under which a person signs in for it."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False, repr=False)
@@ -687,7 +965,7 @@ class Endpoints(Record):
     """The addresses, ports and scopes an account uses."""
 
     token_url: str
-    """The token endpoint."""
+    """The token endpoint; empty where no token is needed."""
 
     authorization_url: Optional[str] = None
     """The authorization endpoint, where a person signs in."""
@@ -702,16 +980,33 @@ class Endpoints(Record):
     """The audiences a token may carry; empty when unchecked."""
 
     smtp_host: str
-    """The SMTP submission host; its certificate must carry this name."""
+    """The SMTP host; its certificate must carry this name. Empty on a road without SMTP."""
 
     smtp_port: int
-    """The SMTP submission port, always with STARTTLS."""
+    """The SMTP port; 0 on a road without SMTP."""
+
+    smtp_security: SmtpSecurity = SmtpSecurity.START_TLS
+    """How TLS begins on the way to the SMTP host."""
+
+    graph_url: Optional[str] = None
+    """Microsoft Graph's address, on the road by Graph."""
 
     ca_pem: Optional[str] = None
     """Certificates trusted in addition to the system's, as PEM text."""
 
     unverified: Sequence[str] = ()
     """The settings in force, by their names in [`EndpointOverrides`], on which Microsoft's own sources disagree: override them if the server cannot be reached or refuses the token."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class Fallback(Record):
+    """The road to take when the first one certainly has nothing of a mail."""
+
+    route: Route
+    """The road."""
+
+    endpoints: Endpoints
+    """The addresses, ports and scopes in force on it."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False, repr=False)
@@ -950,13 +1245,16 @@ class Delivery(Record):
     """The `Message-ID` the server named in its verdict, without angle brackets. Exchange may replace the one sent; bounces name this one."""
 
     reply: SmtpReply
-    """The server's verdict on the message."""
+    """The server's verdict on the message. On a route without SMTP the code is that of HTTP, or 250 for a file."""
 
     recipients: Sequence[RecipientVerdict]
     """The verdict on each recipient, in the order given."""
 
     trail: Trail
     """How it got there."""
+
+    passed_over: Optional[Problem] = None
+    """Why the account's first route did not take it, where its second one did."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False, repr=False)
@@ -995,6 +1293,12 @@ class RecipientVerdict(Record):
     retry: Retry
     """Whether and when to try this recipient again."""
 
+    reply_class: Optional[ReplyClass] = None
+    """The kind of answer it was; absent where no mail server was asked."""
+
+    reply_scope: Optional[ReplyScope] = None
+    """What the answer is about: everything of this scope can expect the same."""
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class RetryNever(Record):
@@ -1028,8 +1332,14 @@ Retry = Union[RetryNever, RetryAfter, RetryNow]
 class Trail(Record):
     """How a mail got to the server."""
 
+    route: RouteKind = RouteKind.CLIENT_SUBMISSION
+    """The road it took."""
+
+    identity: SenderIdentity = dataclasses.field(default_factory=lambda: SenderIdentity())
+    """As whom it was sent."""
+
     server: str
-    """The server's host and port."""
+    """The server's host and port; Microsoft Graph's address, or the folder's path."""
 
     tls: Optional[TlsSession] = None
     """The TLS session; absent when the dialogue ended before it."""
@@ -1042,6 +1352,26 @@ class Trail(Record):
 
     steps: Sequence[Step]
     """The steps taken, in order."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class SenderIdentity(Record):
+    """As whom a mail was sent: who signed in, and whom the recipients see."""
+
+    login: str = ""
+    """The mailbox that signed in, or that was named at sign-in; empty where nobody did."""
+
+    mail_from: str = ""
+    """The envelope's sender (`MAIL FROM`), to whom bounces go; empty for none."""
+
+    header_from: str = ""
+    """The address in `From`."""
+
+    sender: Optional[str] = None
+    """The address in `Sender`, where the message has one."""
+
+    kind: SendingAs = SendingAs.MAILBOX
+    """What these make of it, and which right it takes."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False, repr=False)
@@ -1084,6 +1414,41 @@ class Step(Record):
 
     duration_us: int
     """How long it took, in microseconds."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class Problem(Record):
+    """A failure with its cause and the next step.  Never holds a secret: texts are written by Mailbearer, and a server's words are kept without tokens."""
+
+    kind: ProblemKind
+    """What the caller must do."""
+
+    code: str
+    """The cause as a stable label such as `secret-expired`; it never changes its meaning."""
+
+    text: str
+    """What happened, in one lower-case sentence without a full stop."""
+
+    fix: str
+    """The next step, for the person who can take it."""
+
+    retry: Retry
+    """Whether and when to try the same again."""
+
+    operation: str
+    """What Mailbearer was doing: a method name such as `send`."""
+
+    answer: Optional[str] = None
+    """The server's own words, where a server answered."""
+
+    reply_class: Optional[ReplyClass] = None
+    """The kind of answer it was, where a mail server or the way to it is concerned."""
+
+    reply_scope: Optional[ReplyScope] = None
+    """What the answer is about: everything of this scope can expect the same."""
+
+    recipients: Optional[Sequence[RecipientVerdict]] = ()
+    """The verdict on each recipient, where the server gave one."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False, repr=False)
@@ -1196,35 +1561,6 @@ class EventMissed(Record):
 
 Event = Union[EventTokenObtained, EventTokenFailed, EventExpiresSoon, EventMailAccepted, EventMailFailed, EventMissed]
 """Something that happened in a handle."""
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True, eq=False, repr=False)
-class Problem(Record):
-    """A failure with its cause and the next step.  Never holds a secret: texts are written by Mailbearer, and a server's words are kept without tokens."""
-
-    kind: ProblemKind
-    """What the caller must do."""
-
-    code: str
-    """The cause as a stable label such as `secret-expired`; it never changes its meaning."""
-
-    text: str
-    """What happened, in one lower-case sentence without a full stop."""
-
-    fix: str
-    """The next step, for the person who can take it."""
-
-    retry: Retry
-    """Whether and when to try the same again."""
-
-    operation: str
-    """What Mailbearer was doing: a method name such as `send`."""
-
-    answer: Optional[str] = None
-    """The server's own words, where a server answered."""
-
-    recipients: Optional[Sequence[RecipientVerdict]] = ()
-    """The verdict on each recipient, where the server gave one."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False, repr=False)
@@ -1456,11 +1792,25 @@ __all__ = [
     "GrantFederatedToken",
     "GrantManagedIdentity",
     "GrantTokenCommand",
+    "GrantPassword",
+    "GrantNothing",
     "Bytes",
+    "Route",
+    "RouteClientSubmission",
+    "RouteStandardSmtp",
+    "RouteConnectorRelay",
+    "RouteDirectSend",
+    "RouteHighVolumeEmail",
+    "RouteAzureCommunicationServices",
+    "RouteGraph",
+    "RouteFolder",
+    "SmtpPreset",
+    "SmtpSecurity",
     "EndpointOverrides",
     "Account",
     "GrantKind",
     "Endpoints",
+    "Fallback",
     "SignInFlow",
     "SignInPrompt",
     "TokenStatus",
@@ -1485,10 +1835,17 @@ __all__ = [
     "RetryNever",
     "RetryAfter",
     "RetryNow",
+    "ReplyClass",
+    "ReplyScope",
     "Trail",
+    "RouteKind",
+    "SenderIdentity",
+    "SendingAs",
     "TlsSession",
     "TokenUse",
     "Step",
+    "Problem",
+    "ProblemKind",
     "Event",
     "EventTokenObtained",
     "EventTokenFailed",
@@ -1496,8 +1853,6 @@ __all__ = [
     "EventMailAccepted",
     "EventMailFailed",
     "EventMissed",
-    "Problem",
-    "ProblemKind",
     "Credential",
     "Evidence",
     "EvidenceItem",

@@ -70,6 +70,10 @@ extension MailbearerError {
     public var operation: String { problem.operation }
     /// The server's own words, where a server answered.
     public var answer: String? { problem.answer }
+    /// The kind of answer it was, where a mail server or the way to it is concerned.
+    public var replyClass: ReplyClass? { problem.replyClass }
+    /// What the answer is about: everything of this scope can expect the same.
+    public var replyScope: ReplyScope? { problem.replyScope }
     /// The verdict on each recipient, where the server gave one.
     public var recipients: [RecipientVerdict] { problem.recipients }
 }

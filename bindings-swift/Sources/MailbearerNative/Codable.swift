@@ -121,7 +121,7 @@ extension RenewalSettings: Codable {
 
 extension NewAccount: Decodable {
     public init(from decoder: any Decoder) throws {
-        let fields = try Fields(decoder, ["name", "mailbox", "cloud", "tenant", "clientId", "grant", "secretExpiresAtUnixMs", "endpoints"])
+        let fields = try Fields(decoder, ["name", "mailbox", "cloud", "tenant", "clientId", "grant", "secretExpiresAtUnixMs", "route", "fallback", "endpoints"])
         self.init(
             name: try fields.value("name"),
             mailbox: try fields.value("mailbox"),
@@ -130,6 +130,8 @@ extension NewAccount: Decodable {
             clientId: try fields.value("clientId", or: ""),
             grant: try fields.value("grant"),
             secretExpiresAtUnixMs: try fields.optional("secretExpiresAtUnixMs"),
+            route: try fields.value("route", or: .clientSubmission),
+            fallback: try fields.optional("fallback"),
             endpoints: try fields.value("endpoints", or: EndpointOverrides()))
     }
 }
@@ -184,7 +186,126 @@ extension Grant: Decodable {
             let fields = try Fields(decoder, ["type", "command"])
             self = .tokenCommand(
                 command: try fields.value("command"))
-        default: throw decoder.unknownVariant(of: ["authorizationCode", "deviceCode", "clientSecret", "clientCertificate", "clientCertificatePkcs12", "federatedToken", "managedIdentity", "tokenCommand"])
+        case "password":
+            let fields = try Fields(decoder, ["type", "username", "password"])
+            self = .password(
+                username: try fields.optional("username"),
+                password: try fields.value("password"))
+        case "nothing":
+            _ = try Fields(decoder, ["type"])
+            self = .nothing
+        default: throw decoder.unknownVariant(of: ["authorizationCode", "deviceCode", "clientSecret", "clientCertificate", "clientCertificatePkcs12", "federatedToken", "managedIdentity", "tokenCommand", "password", "nothing"])
+        }
+    }
+}
+
+extension Route: Codable {
+    public init(from decoder: any Decoder) throws {
+        switch try decoder.variant() {
+        case "clientSubmission":
+            _ = try Fields(decoder, ["type"])
+            self = .clientSubmission
+        case "standardSmtp":
+            let fields = try Fields(decoder, ["type", "preset", "host", "port", "security"])
+            self = .standardSmtp(
+                preset: try fields.optional("preset"),
+                host: try fields.optional("host"),
+                port: try fields.optional("port"),
+                security: try fields.optional("security"))
+        case "connectorRelay":
+            let fields = try Fields(decoder, ["type", "host", "port"])
+            self = .connectorRelay(
+                host: try fields.optional("host"),
+                port: try fields.optional("port"))
+        case "directSend":
+            let fields = try Fields(decoder, ["type", "host", "port", "domains"])
+            self = .directSend(
+                host: try fields.optional("host"),
+                port: try fields.optional("port"),
+                domains: try fields.value("domains", or: []))
+        case "highVolumeEmail":
+            let fields = try Fields(decoder, ["type", "host", "port"])
+            self = .highVolumeEmail(
+                host: try fields.optional("host"),
+                port: try fields.optional("port"))
+        case "azureCommunicationServices":
+            let fields = try Fields(decoder, ["type", "username", "host", "port"])
+            self = .azureCommunicationServices(
+                username: try fields.value("username"),
+                host: try fields.optional("host"),
+                port: try fields.optional("port"))
+        case "graph":
+            let fields = try Fields(decoder, ["type", "url", "largeMails"])
+            self = .graph(
+                url: try fields.optional("url"),
+                largeMails: try fields.value("largeMails", or: false))
+        case "folder":
+            let fields = try Fields(decoder, ["type", "path"])
+            self = .folder(
+                path: try fields.value("path"))
+        default: throw decoder.unknownVariant(of: ["clientSubmission", "standardSmtp", "connectorRelay", "directSend", "highVolumeEmail", "azureCommunicationServices", "graph", "folder"])
+        }
+    }
+
+    public func encode(to encoder: any Encoder) throws {
+        var wire = encoder.container(keyedBy: FieldName.self)
+        switch self {
+        case .clientSubmission:
+            try wire.encode("clientSubmission", forKey: "type")
+        case .standardSmtp(let preset, let host, let port, let security):
+            try wire.encode("standardSmtp", forKey: "type")
+            try wire.encode(preset, forKey: "preset")
+            try wire.encode(host, forKey: "host")
+            try wire.encode(port, forKey: "port")
+            try wire.encode(security, forKey: "security")
+        case .connectorRelay(let host, let port):
+            try wire.encode("connectorRelay", forKey: "type")
+            try wire.encode(host, forKey: "host")
+            try wire.encode(port, forKey: "port")
+        case .directSend(let host, let port, let domains):
+            try wire.encode("directSend", forKey: "type")
+            try wire.encode(host, forKey: "host")
+            try wire.encode(port, forKey: "port")
+            try wire.encode(domains, forKey: "domains")
+        case .highVolumeEmail(let host, let port):
+            try wire.encode("highVolumeEmail", forKey: "type")
+            try wire.encode(host, forKey: "host")
+            try wire.encode(port, forKey: "port")
+        case .azureCommunicationServices(let username, let host, let port):
+            try wire.encode("azureCommunicationServices", forKey: "type")
+            try wire.encode(username, forKey: "username")
+            try wire.encode(host, forKey: "host")
+            try wire.encode(port, forKey: "port")
+        case .graph(let url, let largeMails):
+            try wire.encode("graph", forKey: "type")
+            try wire.encode(url, forKey: "url")
+            try wire.encode(largeMails, forKey: "largeMails")
+        case .folder(let path):
+            try wire.encode("folder", forKey: "type")
+            try wire.encode(path, forKey: "path")
+        }
+    }
+}
+
+extension SmtpPreset: Word {
+    public static let allCases: [SmtpPreset] = [.gmail, .yahoo, .ownServer]
+
+    public var word: String {
+        switch self {
+        case .gmail: "gmail"
+        case .yahoo: "yahoo"
+        case .ownServer: "ownServer"
+        }
+    }
+}
+
+extension SmtpSecurity: Word {
+    public static let allCases: [SmtpSecurity] = [.startTls, .implicitTls]
+
+    public var word: String {
+        switch self {
+        case .startTls: "startTls"
+        case .implicitTls: "implicitTls"
         }
     }
 }
@@ -220,7 +341,7 @@ extension EndpointOverrides: Codable {
 
 extension Account: Codable {
     public init(from decoder: any Decoder) throws {
-        let fields = try Fields(decoder, ["name", "mailbox", "cloud", "tenant", "clientId", "grant", "secretExpiresAtUnixMs", "endpoints"])
+        let fields = try Fields(decoder, ["name", "mailbox", "cloud", "tenant", "clientId", "grant", "secretExpiresAtUnixMs", "route", "endpoints", "fallback"])
         self.init(
             name: try fields.value("name"),
             mailbox: try fields.value("mailbox"),
@@ -229,7 +350,9 @@ extension Account: Codable {
             clientId: try fields.value("clientId"),
             grant: try fields.value("grant"),
             secretExpiresAtUnixMs: try fields.optional("secretExpiresAtUnixMs"),
-            endpoints: try fields.value("endpoints"))
+            route: try fields.value("route", or: .clientSubmission),
+            endpoints: try fields.value("endpoints"),
+            fallback: try fields.optional("fallback"))
     }
 
     public func encode(to encoder: any Encoder) throws {
@@ -241,12 +364,14 @@ extension Account: Codable {
         try wire.encode(self.clientId, forKey: "clientId")
         try wire.encode(self.grant, forKey: "grant")
         try wire.encode(self.secretExpiresAtUnixMs, forKey: "secretExpiresAtUnixMs")
+        try wire.encode(self.route, forKey: "route")
         try wire.encode(self.endpoints, forKey: "endpoints")
+        try wire.encode(self.fallback, forKey: "fallback")
     }
 }
 
 extension GrantKind: Word {
-    public static let allCases: [GrantKind] = [.authorizationCode, .deviceCode, .clientSecret, .clientCertificate, .federatedToken, .managedIdentity, .tokenCommand]
+    public static let allCases: [GrantKind] = [.authorizationCode, .deviceCode, .clientSecret, .clientCertificate, .federatedToken, .managedIdentity, .tokenCommand, .password, .nothing]
 
     public var word: String {
         switch self {
@@ -257,13 +382,15 @@ extension GrantKind: Word {
         case .federatedToken: "federatedToken"
         case .managedIdentity: "managedIdentity"
         case .tokenCommand: "tokenCommand"
+        case .password: "password"
+        case .nothing: "nothing"
         }
     }
 }
 
 extension Endpoints: Codable {
     public init(from decoder: any Decoder) throws {
-        let fields = try Fields(decoder, ["tokenUrl", "authorizationUrl", "deviceAuthorizationUrl", "scopes", "audiences", "smtpHost", "smtpPort", "caPem", "unverified"])
+        let fields = try Fields(decoder, ["tokenUrl", "authorizationUrl", "deviceAuthorizationUrl", "scopes", "audiences", "smtpHost", "smtpPort", "smtpSecurity", "graphUrl", "caPem", "unverified"])
         self.init(
             tokenUrl: try fields.value("tokenUrl"),
             authorizationUrl: try fields.optional("authorizationUrl"),
@@ -272,6 +399,8 @@ extension Endpoints: Codable {
             audiences: try fields.value("audiences"),
             smtpHost: try fields.value("smtpHost"),
             smtpPort: try fields.value("smtpPort"),
+            smtpSecurity: try fields.value("smtpSecurity", or: .startTls),
+            graphUrl: try fields.optional("graphUrl"),
             caPem: try fields.optional("caPem"),
             unverified: try fields.value("unverified", or: []))
     }
@@ -285,8 +414,25 @@ extension Endpoints: Codable {
         try wire.encode(self.audiences, forKey: "audiences")
         try wire.encode(self.smtpHost, forKey: "smtpHost")
         try wire.encode(self.smtpPort, forKey: "smtpPort")
+        try wire.encode(self.smtpSecurity, forKey: "smtpSecurity")
+        try wire.encode(self.graphUrl, forKey: "graphUrl")
         try wire.encode(self.caPem, forKey: "caPem")
         try wire.encode(self.unverified, forKey: "unverified")
+    }
+}
+
+extension Fallback: Codable {
+    public init(from decoder: any Decoder) throws {
+        let fields = try Fields(decoder, ["route", "endpoints"])
+        self.init(
+            route: try fields.value("route"),
+            endpoints: try fields.value("endpoints"))
+    }
+
+    public func encode(to encoder: any Encoder) throws {
+        var wire = encoder.container(keyedBy: FieldName.self)
+        try wire.encode(self.route, forKey: "route")
+        try wire.encode(self.endpoints, forKey: "endpoints")
     }
 }
 
@@ -554,7 +700,7 @@ extension Envelope: Codable {
 
 extension Delivery: Codable {
     public init(from decoder: any Decoder) throws {
-        let fields = try Fields(decoder, ["id", "account", "messageId", "serverMessageId", "reply", "recipients", "trail"])
+        let fields = try Fields(decoder, ["id", "account", "messageId", "serverMessageId", "reply", "recipients", "trail", "passedOver"])
         self.init(
             id: try fields.value("id"),
             account: try fields.value("account"),
@@ -562,7 +708,8 @@ extension Delivery: Codable {
             serverMessageId: try fields.optional("serverMessageId"),
             reply: try fields.value("reply"),
             recipients: try fields.value("recipients"),
-            trail: try fields.value("trail"))
+            trail: try fields.value("trail"),
+            passedOver: try fields.optional("passedOver"))
     }
 
     public func encode(to encoder: any Encoder) throws {
@@ -574,6 +721,7 @@ extension Delivery: Codable {
         try wire.encode(self.reply, forKey: "reply")
         try wire.encode(self.recipients, forKey: "recipients")
         try wire.encode(self.trail, forKey: "trail")
+        try wire.encode(self.passedOver, forKey: "passedOver")
     }
 }
 
@@ -596,14 +744,16 @@ extension SmtpReply: Codable {
 
 extension RecipientVerdict: Codable {
     public init(from decoder: any Decoder) throws {
-        let fields = try Fields(decoder, ["address", "verdict", "reply", "code", "fix", "retry"])
+        let fields = try Fields(decoder, ["address", "verdict", "reply", "code", "fix", "retry", "replyClass", "replyScope"])
         self.init(
             address: try fields.value("address"),
             verdict: try fields.value("verdict"),
             reply: try fields.optional("reply"),
             code: try fields.value("code"),
             fix: try fields.value("fix"),
-            retry: try fields.value("retry"))
+            retry: try fields.value("retry"),
+            replyClass: try fields.optional("replyClass"),
+            replyScope: try fields.optional("replyScope"))
     }
 
     public func encode(to encoder: any Encoder) throws {
@@ -614,6 +764,8 @@ extension RecipientVerdict: Codable {
         try wire.encode(self.code, forKey: "code")
         try wire.encode(self.fix, forKey: "fix")
         try wire.encode(self.retry, forKey: "retry")
+        try wire.encode(self.replyClass, forKey: "replyClass")
+        try wire.encode(self.replyScope, forKey: "replyScope")
     }
 }
 
@@ -662,10 +814,48 @@ extension Retry: Codable {
     }
 }
 
+extension ReplyClass: Word {
+    public static let allCases: [ReplyClass] = [.accepted, .throttled, .unavailable, .authentication, .authorization, .policy, .recipient, .size, .content, .blocked, .`protocol`, .undecided]
+
+    public var word: String {
+        switch self {
+        case .accepted: "accepted"
+        case .throttled: "throttled"
+        case .unavailable: "unavailable"
+        case .authentication: "authentication"
+        case .authorization: "authorization"
+        case .policy: "policy"
+        case .recipient: "recipient"
+        case .size: "size"
+        case .content: "content"
+        case .blocked: "blocked"
+        case .`protocol`: "protocol"
+        case .undecided: "undecided"
+        }
+    }
+}
+
+extension ReplyScope: Word {
+    public static let allCases: [ReplyScope] = [.recipient, .mail, .mailbox, .tenant, .connection, .host]
+
+    public var word: String {
+        switch self {
+        case .recipient: "recipient"
+        case .mail: "mail"
+        case .mailbox: "mailbox"
+        case .tenant: "tenant"
+        case .connection: "connection"
+        case .host: "host"
+        }
+    }
+}
+
 extension Trail: Codable {
     public init(from decoder: any Decoder) throws {
-        let fields = try Fields(decoder, ["server", "tls", "token", "sizeBytes", "steps"])
+        let fields = try Fields(decoder, ["route", "identity", "server", "tls", "token", "sizeBytes", "steps"])
         self.init(
+            route: try fields.value("route", or: .clientSubmission),
+            identity: try fields.value("identity", or: SenderIdentity()),
             server: try fields.value("server"),
             tls: try fields.optional("tls"),
             token: try fields.optional("token"),
@@ -675,11 +865,64 @@ extension Trail: Codable {
 
     public func encode(to encoder: any Encoder) throws {
         var wire = encoder.container(keyedBy: FieldName.self)
+        try wire.encode(self.route, forKey: "route")
+        try wire.encode(self.identity, forKey: "identity")
         try wire.encode(self.server, forKey: "server")
         try wire.encode(self.tls, forKey: "tls")
         try wire.encode(self.token, forKey: "token")
         try wire.encode(self.sizeBytes, forKey: "sizeBytes")
         try wire.encode(self.steps, forKey: "steps")
+    }
+}
+
+extension RouteKind: Word {
+    public static let allCases: [RouteKind] = [.clientSubmission, .standardSmtp, .connectorRelay, .directSend, .highVolumeEmail, .azureCommunicationServices, .graph, .folder]
+
+    public var word: String {
+        switch self {
+        case .clientSubmission: "clientSubmission"
+        case .standardSmtp: "standardSmtp"
+        case .connectorRelay: "connectorRelay"
+        case .directSend: "directSend"
+        case .highVolumeEmail: "highVolumeEmail"
+        case .azureCommunicationServices: "azureCommunicationServices"
+        case .graph: "graph"
+        case .folder: "folder"
+        }
+    }
+}
+
+extension SenderIdentity: Codable {
+    public init(from decoder: any Decoder) throws {
+        let fields = try Fields(decoder, ["login", "mailFrom", "headerFrom", "sender", "kind"])
+        self.init(
+            login: try fields.value("login", or: ""),
+            mailFrom: try fields.value("mailFrom", or: ""),
+            headerFrom: try fields.value("headerFrom", or: ""),
+            sender: try fields.optional("sender"),
+            kind: try fields.value("kind", or: .mailbox))
+    }
+
+    public func encode(to encoder: any Encoder) throws {
+        var wire = encoder.container(keyedBy: FieldName.self)
+        try wire.encode(self.login, forKey: "login")
+        try wire.encode(self.mailFrom, forKey: "mailFrom")
+        try wire.encode(self.headerFrom, forKey: "headerFrom")
+        try wire.encode(self.sender, forKey: "sender")
+        try wire.encode(self.kind, forKey: "kind")
+    }
+}
+
+extension SendingAs: Word {
+    public static let allCases: [SendingAs] = [.mailbox, .aliasOrSendAs, .onBehalf, .anonymous]
+
+    public var word: String {
+        switch self {
+        case .mailbox: "mailbox"
+        case .aliasOrSendAs: "aliasOrSendAs"
+        case .onBehalf: "onBehalf"
+        case .anonymous: "anonymous"
+        }
     }
 }
 
@@ -731,6 +974,55 @@ extension Step: Codable {
         var wire = encoder.container(keyedBy: FieldName.self)
         try wire.encode(self.name, forKey: "name")
         try wire.encode(self.durationUs, forKey: "durationUs")
+    }
+}
+
+extension Problem: Codable {
+    public init(from decoder: any Decoder) throws {
+        let fields = try Fields(decoder, ["kind", "code", "text", "fix", "retry", "operation", "answer", "replyClass", "replyScope", "recipients"])
+        self.init(
+            kind: try fields.value("kind"),
+            code: try fields.value("code"),
+            text: try fields.value("text"),
+            fix: try fields.value("fix"),
+            retry: try fields.value("retry"),
+            operation: try fields.value("operation"),
+            answer: try fields.optional("answer"),
+            replyClass: try fields.optional("replyClass"),
+            replyScope: try fields.optional("replyScope"),
+            recipients: try fields.value("recipients", or: []))
+    }
+
+    public func encode(to encoder: any Encoder) throws {
+        var wire = encoder.container(keyedBy: FieldName.self)
+        try wire.encode(self.kind, forKey: "kind")
+        try wire.encode(self.code, forKey: "code")
+        try wire.encode(self.text, forKey: "text")
+        try wire.encode(self.fix, forKey: "fix")
+        try wire.encode(self.retry, forKey: "retry")
+        try wire.encode(self.operation, forKey: "operation")
+        try wire.encode(self.answer, forKey: "answer")
+        try wire.encode(self.replyClass, forKey: "replyClass")
+        try wire.encode(self.replyScope, forKey: "replyScope")
+        try wire.encode(self.recipients, forKey: "recipients")
+    }
+}
+
+extension ProblemKind: Word {
+    public static let allCases: [ProblemKind] = [.config, .signIn, .consent, .rejected, .throttled, .unavailable, .storage, .misuse, .`internal`]
+
+    public var word: String {
+        switch self {
+        case .config: "config"
+        case .signIn: "signIn"
+        case .consent: "consent"
+        case .rejected: "rejected"
+        case .throttled: "throttled"
+        case .unavailable: "unavailable"
+        case .storage: "storage"
+        case .misuse: "misuse"
+        case .`internal`: "internal"
+        }
     }
 }
 
@@ -818,51 +1110,6 @@ extension Event: Codable {
         case .missed(let count):
             try wire.encode("missed", forKey: "type")
             try wire.encode(count, forKey: "count")
-        }
-    }
-}
-
-extension Problem: Codable {
-    public init(from decoder: any Decoder) throws {
-        let fields = try Fields(decoder, ["kind", "code", "text", "fix", "retry", "operation", "answer", "recipients"])
-        self.init(
-            kind: try fields.value("kind"),
-            code: try fields.value("code"),
-            text: try fields.value("text"),
-            fix: try fields.value("fix"),
-            retry: try fields.value("retry"),
-            operation: try fields.value("operation"),
-            answer: try fields.optional("answer"),
-            recipients: try fields.value("recipients", or: []))
-    }
-
-    public func encode(to encoder: any Encoder) throws {
-        var wire = encoder.container(keyedBy: FieldName.self)
-        try wire.encode(self.kind, forKey: "kind")
-        try wire.encode(self.code, forKey: "code")
-        try wire.encode(self.text, forKey: "text")
-        try wire.encode(self.fix, forKey: "fix")
-        try wire.encode(self.retry, forKey: "retry")
-        try wire.encode(self.operation, forKey: "operation")
-        try wire.encode(self.answer, forKey: "answer")
-        try wire.encode(self.recipients, forKey: "recipients")
-    }
-}
-
-extension ProblemKind: Word {
-    public static let allCases: [ProblemKind] = [.config, .signIn, .consent, .rejected, .throttled, .unavailable, .storage, .misuse, .`internal`]
-
-    public var word: String {
-        switch self {
-        case .config: "config"
-        case .signIn: "signIn"
-        case .consent: "consent"
-        case .rejected: "rejected"
-        case .throttled: "throttled"
-        case .unavailable: "unavailable"
-        case .storage: "storage"
-        case .misuse: "misuse"
-        case .`internal`: "internal"
         }
     }
 }

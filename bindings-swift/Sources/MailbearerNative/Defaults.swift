@@ -60,6 +60,8 @@ extension NewAccount {
         clientId: String = "",
         grant: Grant,
         secretExpiresAtUnixMs: Int64? = nil,
+        route: Route = .clientSubmission,
+        fallback: Route? = nil,
         endpoints: EndpointOverrides = EndpointOverrides()
     ) {
         self.init(
@@ -70,6 +72,8 @@ extension NewAccount {
             clientId: clientId,
             grant: grant,
             secretExpiresAtUnixMs: secretExpiresAtUnixMs,
+            route: route,
+            fallback: fallback,
             endpoints: endpoints)
     }
 }
@@ -112,7 +116,9 @@ extension Account {
         clientId: String,
         grant: GrantKind,
         secretExpiresAtUnixMs: Int64? = nil,
-        endpoints: Endpoints
+        route: Route = .clientSubmission,
+        endpoints: Endpoints,
+        fallback: Fallback? = nil
     ) {
         self.init(
             name: name,
@@ -122,7 +128,9 @@ extension Account {
             clientId: clientId,
             grant: grant,
             secretExpiresAtUnixMs: secretExpiresAtUnixMs,
-            endpoints: endpoints)
+            route: route,
+            endpoints: endpoints,
+            fallback: fallback)
     }
 }
 
@@ -137,6 +145,8 @@ extension Endpoints {
         audiences: [String],
         smtpHost: String,
         smtpPort: UInt16,
+        smtpSecurity: SmtpSecurity = .startTls,
+        graphUrl: String? = nil,
         caPem: String? = nil,
         unverified: [String] = []
     ) {
@@ -148,6 +158,8 @@ extension Endpoints {
             audiences: audiences,
             smtpHost: smtpHost,
             smtpPort: smtpPort,
+            smtpSecurity: smtpSecurity,
+            graphUrl: graphUrl,
             caPem: caPem,
             unverified: unverified)
     }
@@ -316,7 +328,8 @@ extension Delivery {
         serverMessageId: String? = nil,
         reply: SmtpReply,
         recipients: [RecipientVerdict],
-        trail: Trail
+        trail: Trail,
+        passedOver: Problem? = nil
     ) {
         self.init(
             id: id,
@@ -325,7 +338,8 @@ extension Delivery {
             serverMessageId: serverMessageId,
             reply: reply,
             recipients: recipients,
-            trail: trail)
+            trail: trail,
+            passedOver: passedOver)
     }
 }
 
@@ -353,7 +367,9 @@ extension RecipientVerdict {
         reply: SmtpReply? = nil,
         code: String,
         fix: String,
-        retry: Retry
+        retry: Retry,
+        replyClass: ReplyClass? = nil,
+        replyScope: ReplyScope? = nil
     ) {
         self.init(
             address: address,
@@ -361,7 +377,9 @@ extension RecipientVerdict {
             reply: reply,
             code: code,
             fix: fix,
-            retry: retry)
+            retry: retry,
+            replyClass: replyClass,
+            replyScope: replyScope)
     }
 }
 
@@ -369,6 +387,8 @@ extension Trail {
     /// How a mail got to the server.
     public init(
         _: Void = (),
+        route: RouteKind = .clientSubmission,
+        identity: SenderIdentity = SenderIdentity(),
         server: String,
         tls: TlsSession? = nil,
         token: TokenUse? = nil,
@@ -376,11 +396,32 @@ extension Trail {
         steps: [Step]
     ) {
         self.init(
+            route: route,
+            identity: identity,
             server: server,
             tls: tls,
             token: token,
             sizeBytes: sizeBytes,
             steps: steps)
+    }
+}
+
+extension SenderIdentity {
+    /// As whom a mail was sent: who signed in, and whom the recipients see.
+    public init(
+        _: Void = (),
+        login: String = "",
+        mailFrom: String = "",
+        headerFrom: String = "",
+        sender: String? = nil,
+        kind: SendingAs = .mailbox
+    ) {
+        self.init(
+            login: login,
+            mailFrom: mailFrom,
+            headerFrom: headerFrom,
+            sender: sender,
+            kind: kind)
     }
 }
 
@@ -414,6 +455,8 @@ extension Problem {
         retry: Retry,
         operation: String,
         answer: String? = nil,
+        replyClass: ReplyClass? = nil,
+        replyScope: ReplyScope? = nil,
         recipients: [RecipientVerdict] = []
     ) {
         self.init(
@@ -424,6 +467,8 @@ extension Problem {
             retry: retry,
             operation: operation,
             answer: answer,
+            replyClass: replyClass,
+            replyScope: replyScope,
             recipients: recipients)
     }
 }

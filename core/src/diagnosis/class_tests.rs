@@ -36,8 +36,8 @@ fn check(row: &str) -> Option<String> {
     let error = refusal(phase(at), reply);
     let problem = error.problem();
     let name = |value: serde_json::Value| value.as_str().unwrap_or_default().to_owned();
-    let found_class = name(serde_json::to_value(problem.class).unwrap());
-    let found_scope = name(serde_json::to_value(problem.scope).unwrap());
+    let found_class = name(serde_json::to_value(problem.reply_class).unwrap());
+    let found_scope = name(serde_json::to_value(problem.reply_scope).unwrap());
     let found_advice = match problem.retry {
         Retry::Never => "never",
         Retry::Now => "now",
@@ -88,12 +88,12 @@ fn no_reply_is_accepted_or_undecided_by_its_words() {
     for code in 400..600u16 {
         for at in ["X", "S", "A", "M", "R", "D"] {
             let error = refusal(phase(at), &format!("{code} - wholly unknown words"));
-            let class = error.problem().class.unwrap();
+            let class = error.problem().reply_class.unwrap();
             assert!(
                 !matches!(class, ReplyClass::Accepted | ReplyClass::Undecided),
                 "{code} {at}"
             );
-            let scope = error.problem().scope.unwrap();
+            let scope = error.problem().reply_scope.unwrap();
             let is_of_one = scope == ReplyScope::Recipient;
             assert!(
                 !is_of_one || at == "R",

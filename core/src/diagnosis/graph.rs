@@ -115,8 +115,8 @@ mod tests {
         assert_eq!(
             (
                 problem.code.as_str(),
-                problem.class,
-                problem.scope,
+                problem.reply_class,
+                problem.reply_scope,
                 problem.retry
             ),
             (expected.0, Some(expected.1), Some(expected.2), expected.3),

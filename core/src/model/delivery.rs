@@ -49,10 +49,10 @@ pub struct RecipientVerdict {
     pub retry: Retry,
     /// The kind of answer it was; absent where no mail server was asked.
     #[serde(default)]
-    pub class: Option<ReplyClass>,
+    pub reply_class: Option<ReplyClass>,
     /// What the answer is about: everything of this scope can expect the same.
     #[serde(default)]
-    pub scope: Option<ReplyScope>,
+    pub reply_scope: Option<ReplyScope>,
 }
 
 /// What the server decided about a recipient.
@@ -115,14 +115,14 @@ pub struct Trail {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[cfg_attr(feature = "uniffi", derive(uniffi::Record))]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", default)]
 pub struct SenderIdentity {
     /// The mailbox that signed in, or that was named at sign-in; empty where nobody did.
     pub login: String,
     /// The envelope's sender (`MAIL FROM`), to whom bounces go; empty for none.
     pub mail_from: String,
     /// The address in `From`.
-    pub from: String,
+    pub header_from: String,
     /// The address in `Sender`, where the message has one.
     pub sender: Option<String>,
     /// What these make of it, and which right it takes.

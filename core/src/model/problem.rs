@@ -29,10 +29,10 @@ pub struct Problem {
     pub answer: Option<String>,
     /// The kind of answer it was, where a mail server or the way to it is concerned.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub class: Option<ReplyClass>,
+    pub reply_class: Option<ReplyClass>,
     /// What the answer is about: everything of this scope can expect the same.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub scope: Option<ReplyScope>,
+    pub reply_scope: Option<ReplyScope>,
     /// The verdict on each recipient, where the server gave one.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub recipients: Vec<RecipientVerdict>,

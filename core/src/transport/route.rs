@@ -207,7 +207,7 @@ fn identity(account: &Account, login: &Login, mail: &OutgoingMail) -> SenderIden
             false => String::new(),
         },
         mail_from: mail.sender.clone(),
-        from,
+        header_from: from,
         sender,
         kind,
     }
@@ -250,8 +250,8 @@ mod tests {
             code: String::new(),
             fix: String::new(),
             retry: Retry::Never,
-            class: None,
-            scope: None,
+            reply_class: None,
+            reply_scope: None,
         };
         Outcome {
             trail: Trail::default(),
@@ -432,8 +432,8 @@ mod tests {
             let error = Error::new(kind, "x", "x", "x");
             let outcome = not_tried(Trail::default(), &["b@example.com".to_owned()], error);
             let outcome = classified(outcome);
-            assert_eq!(outcome.recipients[0].class, expected);
-            assert_eq!(outcome.end.unwrap_err().problem().class, expected);
+            assert_eq!(outcome.recipients[0].reply_class, expected);
+            assert_eq!(outcome.end.unwrap_err().problem().reply_class, expected);
         };
         check(ProblemKind::Unavailable, Some(ReplyClass::Unavailable));
         check(ProblemKind::SignIn, Some(ReplyClass::Authentication));

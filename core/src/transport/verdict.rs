@@ -16,8 +16,8 @@ pub(super) fn accepted_by(trail: Trail, recipients: &[String], reply: SmtpReply)
         code: String::new(),
         fix: String::new(),
         retry: Retry::Never,
-        class: Some(ReplyClass::Accepted),
-        scope: Some(ReplyScope::Recipient),
+        reply_class: Some(ReplyClass::Accepted),
+        reply_scope: Some(ReplyScope::Recipient),
     };
     Outcome {
         trail,
@@ -49,8 +49,8 @@ pub(super) fn alike(
         code: problem.code.clone(),
         fix: problem.fix.clone(),
         retry: problem.retry,
-        class: problem.class,
-        scope: problem.scope,
+        reply_class: problem.reply_class,
+        reply_scope: problem.reply_scope,
     };
     recipients.iter().map(one).collect()
 }
@@ -62,11 +62,11 @@ pub(super) fn classified(mut outcome: Outcome) -> Outcome {
     {
         for recipient in &mut outcome.recipients {
             let is_of_mail = recipient.code == error.code();
-            if recipient.class.is_none() && is_of_mail {
-                (recipient.class, recipient.scope) = (Some(class), Some(scope));
+            if recipient.reply_class.is_none() && is_of_mail {
+                (recipient.reply_class, recipient.reply_scope) = (Some(class), Some(scope));
             }
         }
-        if error.problem().class.is_none() {
+        if error.problem().reply_class.is_none() {
             outcome.end = outcome.end.map_err(|error| error.with_class(class, scope));
         }
     }
@@ -75,7 +75,7 @@ pub(super) fn classified(mut outcome: Outcome) -> Outcome {
 
 /// By what the caller must do, where no server said more.
 fn class_of(problem: &Problem) -> Option<(ReplyClass, ReplyScope)> {
-    if let (Some(class), Some(scope)) = (problem.class, problem.scope) {
+    if let (Some(class), Some(scope)) = (problem.reply_class, problem.reply_scope) {
         return Some((class, scope));
     }
     Some(match (problem.kind, problem.code.as_str()) {

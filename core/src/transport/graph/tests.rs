@@ -185,7 +185,7 @@ async fn the_servers_pause_is_passed_on() {
     let problem = outcome.end.unwrap_err();
     let problem = problem.problem();
     assert_eq!(problem.retry, Retry::After { delay_ms: 7000 });
-    assert_eq!(problem.class, Some(ReplyClass::Throttled));
+    assert_eq!(problem.reply_class, Some(ReplyClass::Throttled));
 }
 
 fn large_mail(size: usize) -> OutgoingMail {

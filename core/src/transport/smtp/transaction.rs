@@ -373,8 +373,8 @@ fn verdict(host: &str, address: &str, reply: Option<SmtpReply>, end: &End) -> Re
             code: String::new(),
             fix: String::new(),
             retry: Retry::Never,
-            class: Some(ReplyClass::Accepted),
-            scope: Some(ReplyScope::Recipient),
+            reply_class: Some(ReplyClass::Accepted),
+            reply_scope: Some(ReplyScope::Recipient),
         },
     }
 }
@@ -392,8 +392,8 @@ fn failed(
         code: problem.code.clone(),
         fix: problem.fix.clone(),
         retry: problem.retry,
-        class: problem.class,
-        scope: problem.scope,
+        reply_class: problem.reply_class,
+        reply_scope: problem.reply_scope,
     }
 }
 
