@@ -485,6 +485,7 @@ impl Mailbearer {
                 Grant::ClientCertificate {
                     certificate_pem,
                     private_key_pem,
+                    private_key_passphrase,
                 } => Login::Certificate(Certificate {
                     chain_pem: certificate_pem.into(),
                     key_pem: Arc::new(private_key_pem),

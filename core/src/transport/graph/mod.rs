@@ -198,7 +198,8 @@ impl Attempt<'_> {
         let old = self.token.clone();
         self.sign_in(old.as_ref()).await?;
         let is_new = match (&old, &self.token) {
-            (Some(old), Some(new)) => !old.is_same_as(new),
+            // Exposed to be compared; both are ours, so the time it takes tells nobody anything.
+            (Some(old), Some(new)) => old.secret.expose() != new.secret.expose(),
             _ => true,
         };
         match is_new {
