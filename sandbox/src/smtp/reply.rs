@@ -3,6 +3,7 @@
 
 use std::net::IpAddr;
 
+use super::limits::SubmissionLimits;
 use crate::catalogue::replies::{Reply, Tail};
 use crate::cloud::Cloud;
 
@@ -48,14 +49,14 @@ impl Voice {
     }
 
     /// The answer to EHLO, before and after TLS.
-    pub(super) fn extended_hello(&self, encrypted: bool, hidden: &[&str]) -> String {
+    pub(super) fn extended_hello(&self, encrypted: bool, allowed: &SubmissionLimits) -> String {
         let negotiable = if encrypted {
             "AUTH LOGIN XOAUTH2"
         } else {
             "STARTTLS"
         };
         let hello = format!("{PUBLIC_NAME} Hello [{}]", self.client);
-        let size = format!("SIZE {ANNOUNCED_SIZE_BYTES}");
+        let size = format!("SIZE {}", allowed.announced_bytes());
         let lines = [
             &hello,
             &size,
@@ -66,16 +67,19 @@ impl Voice {
             "8BITMIME",
             "BINARYMIME",
             "CHUNKING",
+            "SMTPUTF8",
         ];
-        let is_shown = |line: &&&str| !hidden.contains(*line);
+        let is_shown = |line: &&&str| !allowed.hidden_extensions.contains(*line);
         let lines = lines.iter().filter(is_shown);
-        let continued: String = lines.map(|line| format!("250-{line}\r\n")).collect();
-        continued + "250 SMTPUTF8"
+        // REQUIRETLS is offered over TLS only (RFC 8689, section 2).
+        let extra = allowed.extra_extensions.iter().filter(|_| encrypted);
+        let lines: Vec<_> = lines.chain(extra).copied().collect();
+        let mut hello = format!("250-{}", lines.join("\r\n250-"));
+        let last = hello.len() - lines.last().map_or(0, |line| line.len()) - 1;
+        hello.replace_range(last..=last, " ");
+        hello
     }
 }
-
-/// 150 MiB: what the service announces, whatever the mailbox may send.
-pub(super) const ANNOUNCED_SIZE_BYTES: usize = 157_286_400;
 
 /// The name of the server that made a message id for a message without one.
 pub(super) const MESSAGE_ID_DOMAIN: &str = "SB1P000MB0001.SBXP000.PROD.OUTLOOK.COM";

@@ -118,8 +118,8 @@ impl Session {
         self.ehlo = Some(name);
         self.transaction = None;
         let hello = if extended {
-            let hidden = self.cloud.limits.allowed().hidden_extensions;
-            self.voice.extended_hello(self.wire.is_encrypted(), hidden)
+            self.voice
+                .extended_hello(self.wire.is_encrypted(), self.cloud.limits.allowed())
         } else {
             self.voice.hello()
         };
