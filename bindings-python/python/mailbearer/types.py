@@ -120,6 +120,32 @@ class Priority(str, enum.Enum):
     """`X-Priority: 5`, `Importance: low`."""
 
 
+class NotifyWhen(str, enum.Enum):
+    """When a notification is written (RFC 3461 section 4.1)."""
+
+    NEVER = "never"
+    """In no case."""
+
+    SUCCESS = "success"
+    """When it was delivered."""
+
+    FAILURE = "failure"
+    """When it could not be delivered."""
+
+    DELAY = "delay"
+    """When it is late."""
+
+
+class ReturnedContent(str, enum.Enum):
+    """How much of a mail comes back with a failure (RFC 3461 section 4.3)."""
+
+    FULL = "full"
+    """All of it."""
+
+    HEADERS = "headers"
+    """Its header section."""
+
+
 class Verdict(str, enum.Enum):
     """What the server decided about a recipient."""
 
@@ -137,6 +163,16 @@ class Verdict(str, enum.Enum):
 
     NOT_TRIED = "notTried"
     """The dialogue ended before this recipient was tried."""
+
+
+class TransferOption(str, enum.Enum):
+    """Something that was asked of a server."""
+
+    NOTIFICATION = "notification"
+    """`notification` of [`TransferOptions`]."""
+
+    PRIORITY = "priority"
+    """`priority` of [`TransferOptions`]."""
 
 
 class ProblemKind(str, enum.Enum):
@@ -788,6 +824,9 @@ class Message(Record):
     date_unix_ms: Optional[int] = None
     """`Date`, in milliseconds since 1970-01-01T00:00:00Z, up to the year 9999. Default: now."""
 
+    transfer: TransferOptions = dataclasses.field(default_factory=lambda: TransferOptions())
+    """What is asked of the servers on the way: notifications, TLS all the way, precedence. Default: nothing."""
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class Address(Record):
@@ -829,7 +868,7 @@ class ContentData(Record):
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class ContentFile(Record):
-    """In a file, read when the mail is sent."""
+    """In a file, read piece by piece while the mail is sent. A file that changes meanwhile fails the mail (`attachment-changed`), and nothing of it is delivered."""
 
     _tag: ClassVar[str] = "file"
 
@@ -864,6 +903,48 @@ class ListUnsubscribe(Record):
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class TransferOptions(Record):
+    """What is asked of the servers on the way. A server that does not offer an extension cannot be asked: then a mail that requires TLS is not sent, and everything else is left out and named in the delivery's `trail.notOffered`."""
+
+    notification: Optional[DeliveryNotification] = None
+    """Mails to the sender about what became of this one (DSN, RFC 3461). Default: what servers send without being asked, mostly one for each failure."""
+
+    require_tls: bool = False
+    """Whether every server on the way must pass it on over TLS with a checked certificate (REQUIRETLS, RFC 8689), or not at all. Without REQUIRETLS at the first server, `requiretls-unsupported` comes before the mail leaves."""
+
+    priority: Optional[int] = None
+    """The place among other mails, from -9 to 9 (MT-PRIORITY, RFC 6710). Default: none is said, which means 0."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class DeliveryNotification(Record):
+    """Which notifications are asked for, and what is in them (DSN, RFC 3461)."""
+
+    notify: Sequence[NotifyWhen] = ()
+    """When to write, for every recipient without a choice of their own (NOTIFY). `never` stands alone. Default: what servers do without being asked."""
+
+    returned: Optional[ReturnedContent] = None
+    """How much of the mail comes back with a failure (RET). Default: the server's choice."""
+
+    envelope_id: Optional[str] = None
+    """A name of your own for this mail, which notifications repeat (ENVID): 1 to 100 printable ASCII characters as it is sent, where each `+`, `=` and blank takes three."""
+
+    recipients: Sequence[RecipientNotification] = ()
+    """Recipients with a choice of their own."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class RecipientNotification(Record):
+    """A recipient's own choice of notifications."""
+
+    address: str
+    """The address, as among the mail's recipients."""
+
+    notify: Sequence[NotifyWhen] = ()
+    """When to write about this recipient. `never` stands alone."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class Envelope(Record):
     """Who a finished message is from and to, as SMTP sees it (RFC 5321 section 2.3.1)."""
 
@@ -875,6 +956,9 @@ class Envelope(Record):
 
     recipients: Sequence[str]
     """`RCPT TO`, at least one."""
+
+    transfer: TransferOptions = dataclasses.field(default_factory=lambda: TransferOptions())
+    """What is asked of the servers on the way. Default: nothing."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False, repr=False)
@@ -983,6 +1067,9 @@ class Trail(Record):
 
     size_bytes: int
     """The size of the message on the wire, in octets."""
+
+    not_offered: Sequence[TransferOption]
+    """What was asked for and left out, because the server does not offer it."""
 
     steps: Sequence[Step]
     """The steps taken, in order."""
@@ -1335,6 +1422,11 @@ __all__ = [
     "Header",
     "Priority",
     "ListUnsubscribe",
+    "TransferOptions",
+    "DeliveryNotification",
+    "NotifyWhen",
+    "ReturnedContent",
+    "RecipientNotification",
     "Envelope",
     "Delivery",
     "SmtpReply",
@@ -1347,6 +1439,7 @@ __all__ = [
     "Trail",
     "TlsSession",
     "TokenUse",
+    "TransferOption",
     "Step",
     "Event",
     "EventTokenObtained",

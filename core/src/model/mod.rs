@@ -13,6 +13,7 @@ mod message;
 mod problem;
 mod sign_in;
 mod token;
+mod transfer;
 mod vault;
 
 pub use account::{Account, Cloud, EndpointOverrides, Endpoints, Grant, GrantKind, NewAccount};
@@ -33,4 +34,8 @@ pub use message::{
 pub use problem::{Problem, ProblemKind, Retry};
 pub use sign_in::{SignInFlow, SignInPrompt};
 pub use token::{RevealedAccessToken, TokenOrigin, TokenState, TokenStatus};
+pub use transfer::{
+    DeliveryNotification, NotifyWhen, RecipientNotification, ReturnedContent, TransferOption,
+    TransferOptions,
+};
 pub use vault::{VaultFinding, VaultRecord, VaultRecordKind, VaultReport};
