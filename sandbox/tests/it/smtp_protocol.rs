@@ -343,7 +343,8 @@ async fn what_is_asked_for_a_recipient_is_kept_and_what_is_no_request_is_refused
         ["NOTIFY=SUCCESS,DELAY", "ORCPT=rfc822;someone"]
     );
     // The service itself offers neither.
-    let mut smtp = signed_in(&self::sandbox().await).await;
+    let sandbox = self::sandbox().await;
+    let mut smtp = signed_in(&sandbox).await;
     converse(
         &mut smtp,
         &[(&format!("{MAIL} REQUIRETLS"), "501 5.5.4 Invalid arguments")],
