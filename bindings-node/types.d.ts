@@ -543,6 +543,8 @@ export interface Message {
   messageId?: string | null;
   /** `Date`, in milliseconds since 1970-01-01T00:00:00Z, up to the year 9999. Default: now. */
   dateUnixMs?: number | null;
+  /** What is asked of the servers on the way: notifications, TLS all the way, precedence. Default: nothing. */
+  transfer?: TransferOptions;
 }
 
 /** A mail address with an optional display name. */
@@ -573,7 +575,7 @@ export type Content =
       /** The octets. */
       data: Bytes;
     }
-  /** In a file, read when the mail is sent. */
+  /** In a file, read piece by piece while the mail is sent. A file that changes meanwhile fails the mail (`attachment-changed`), and nothing of it is delivered. */
   | {
       type: 'file';
       /** The file's path. */
@@ -605,6 +607,54 @@ export interface ListUnsubscribe {
   address?: string | null;
 }
 
+/** What is asked of the servers on the way. A server that does not offer an extension cannot be asked: then a mail that requires TLS is not sent, and everything else is left out and named in the delivery's `trail.notOffered`. */
+export interface TransferOptions {
+  /** Mails to the sender about what became of this one (DSN, RFC 3461). Default: what servers send without being asked, mostly one for each failure. */
+  notification?: DeliveryNotification | null;
+  /** Whether every server on the way must pass it on over TLS with a checked certificate (REQUIRETLS, RFC 8689), or not at all. Without REQUIRETLS at the first server, `requiretls-unsupported` comes before the mail leaves. */
+  requireTls?: boolean;
+  /** The place among other mails, from -9 to 9 (MT-PRIORITY, RFC 6710). Default: none is said, which means 0. */
+  priority?: number | null;
+}
+
+/** Which notifications are asked for, and what is in them (DSN, RFC 3461). */
+export interface DeliveryNotification {
+  /** When to write, for every recipient without a choice of their own (NOTIFY). `never` stands alone. Default: what servers do without being asked. */
+  notify?: Array<NotifyWhen>;
+  /** How much of the mail comes back with a failure (RET). Default: the server's choice. */
+  returned?: ReturnedContent | null;
+  /** A name of your own for this mail, which notifications repeat (ENVID): 1 to 100 printable ASCII characters as it is sent, where each `+`, `=` and blank takes three. */
+  envelopeId?: string | null;
+  /** Recipients with a choice of their own. */
+  recipients?: Array<RecipientNotification>;
+}
+
+/** When a notification is written (RFC 3461 section 4.1). */
+export type NotifyWhen =
+  /** In no case. */
+  | 'never'
+  /** When it was delivered. */
+  | 'success'
+  /** When it could not be delivered. */
+  | 'failure'
+  /** When it is late. */
+  | 'delay';
+
+/** How much of a mail comes back with a failure (RFC 3461 section 4.3). */
+export type ReturnedContent =
+  /** All of it. */
+  | 'full'
+  /** Its header section. */
+  | 'headers';
+
+/** A recipient's own choice of notifications. */
+export interface RecipientNotification {
+  /** The address, as among the mail's recipients. */
+  address: string;
+  /** When to write about this recipient. `never` stands alone. */
+  notify?: Array<NotifyWhen>;
+}
+
 /** Who a finished message is from and to, as SMTP sees it (RFC 5321 section 2.3.1). */
 export interface Envelope {
   /** The account that sends. */
@@ -613,6 +663,8 @@ export interface Envelope {
   sender?: string | null;
   /** `RCPT TO`, at least one. */
   recipients: Array<string>;
+  /** What is asked of the servers on the way. Default: nothing. */
+  transfer?: TransferOptions;
 }
 
 /** A mail that the server took for at least one recipient. */
@@ -751,6 +803,8 @@ export interface Trail {
   token?: TokenUse | null;
   /** The size of the message on the wire, in octets. */
   sizeBytes: number;
+  /** What was asked for and left out, because the server does not offer it. */
+  notOffered: Array<TransferOption>;
   /** The steps taken, in order. */
   steps: Array<Step>;
 }
@@ -820,6 +874,13 @@ export interface TokenUse {
   /** When it ends, in milliseconds since 1970-01-01T00:00:00Z. */
   expiresAtUnixMs: number;
 }
+
+/** Something that was asked of a server. */
+export type TransferOption =
+  /** `notification` of [`TransferOptions`]. */
+  | 'notification'
+  /** `priority` of [`TransferOptions`]. */
+  | 'priority';
 
 /** One step of a delivery and the time it took. */
 export interface Step {

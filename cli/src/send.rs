@@ -2,6 +2,7 @@
 //! Building and checking the mail is the core's; here is only how the command line says it.
 
 mod compose;
+mod transfer;
 
 use crate::accounts;
 use crate::delivery;
@@ -13,10 +14,13 @@ use crate::progress;
 use crate::text::{Text, faint, good, uncertain};
 use crate::vault::VaultArgs;
 use compose::Composition;
-use mailbearer::model::{Address, Delivery, Envelope, Message, ProblemKind, Verdict};
+use mailbearer::model::{
+    Address, Delivery, Envelope, Message, ProblemKind, TransferOption, Verdict,
+};
 use mailbearer::{Error, Mailbearer, Result};
 use serde_json::json;
 use std::path::{Path, PathBuf};
+use transfer::Transfer;
 
 /// Send a mail, and show the server's verdict on each recipient
 ///
@@ -37,10 +41,12 @@ pub(crate) struct Args {
     #[arg(long, value_name = "FILE", conflicts_with_all = ["Composition", "reply_to"])]
     eml: Option<PathBuf>,
     /// Send the mail that this file, or standard input for `-`, describes as JSON in the form of the library's `Message`
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["Composition", "reply_to", "from", "to", "eml"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["Composition", "reply_to", "from", "to", "eml", "Transfer"])]
     message: Option<PathBuf>,
     #[command(flatten)]
     composition: Composition,
+    #[command(flatten)]
+    transfer: Transfer,
     /// Show how the mail got there too: server, TLS, token and the time each step took
     #[arg(long, short)]
     verbose: bool,
@@ -91,12 +97,19 @@ async fn send(
     }
     let Some(path) = args.eml else {
         let message = args.composition.message(account, args.from, args.to)?;
-        return mailbearer.send(message).await;
+        let transfer = args.transfer.options();
+        return mailbearer
+            .send(Message {
+                transfer,
+                ..message
+            })
+            .await;
     };
     let envelope = Envelope {
         account,
         sender: args.from.map(|address| address.address),
         recipients: args.to.into_iter().map(|to| to.address).collect(),
+        transfer: args.transfer.options(),
     };
     let mime = input::bytes(&path, "the message")?;
     mailbearer.send_raw(envelope, mime.into()).await
@@ -136,6 +149,14 @@ fn page(delivery: &Delivery, verbose: bool) -> Page {
         Text::concat([uncertain("! "), Text::from(text)])
     });
     page.append(delivery::verdicts(&delivery.recipients, None));
+    for option in &delivery.trail.not_offered {
+        let what = match option {
+            TransferOption::Notification => "notifications (no DSN)",
+            TransferOption::Priority => "a place among other mails (no MT-PRIORITY)",
+        };
+        let text = format!("{server} cannot be asked for {what}");
+        page.line(Text::concat([uncertain("! "), Text::from(text)]));
+    }
     page.append(identity(delivery));
     if verbose {
         page.blank();

@@ -61,6 +61,8 @@ struct Envelope {
     account: String,
     sender: Option<String>,
     recipients: Vec<String>,
+    #[serde(default)]
+    transfer: Map<String, Value>,
 }
 
 fn main() -> ExitCode {
@@ -353,6 +355,18 @@ impl Stage {
         }
         for recipient in &envelope.recipients {
             command.args(["--to", recipient]);
+        }
+        for (option, value) in &envelope.transfer {
+            match option.as_str() {
+                "notification" => {
+                    add_option(&mut command, "envelopeId", value.get("envelopeId"));
+                    add_option(&mut command, "returned", value.get("returned"));
+                    add_option(&mut command, "notify", value.get("notify"));
+                }
+                "requireTls" if value == true => drop(command.arg("--require-tls")),
+                "priority" => add_option(&mut command, "transferPriority", Some(value)),
+                other => panic!("unknown option of a transfer: {other}"),
+            }
         }
         let run = self.world.run_with(&mut command, "");
         answer(&run).map(|document| document["delivery"].clone())

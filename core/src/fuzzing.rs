@@ -67,12 +67,13 @@ pub fn raw_message(octets: &[u8]) {
         account: "a".to_owned(),
         sender: None,
         recipients: vec!["b@example.test".to_owned()],
+        ..Envelope::default()
     };
     let normalized =
         |octets: &[u8]| message::raw(&envelope, &Bytes::from(octets), "a@example.test");
     if let Ok(mail) = normalized(octets) {
-        let again = normalized(&mail.mime).map(|mail| mail.mime);
-        assert_eq!(again.ok(), Some(mail.mime));
+        let again = normalized(&mail.octets()).map(|mail| mail.octets());
+        assert_eq!(again.ok(), Some(mail.octets()));
     }
 }
 

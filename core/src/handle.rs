@@ -2,18 +2,19 @@
 
 use crate::account::{self, Accounts};
 use crate::audit::{Events, Recorder};
+use crate::body::Source;
 use crate::diagnosis;
 use crate::doctor::{Doctor, test_mail};
 use crate::error::{Error, Result};
 use crate::host::{
     Clock, Environment, HttpClient, Network, Random, SystemClock, SystemEnvironment, SystemHttp,
-    SystemNetwork, SystemRandom, random_token, read_attachment,
+    SystemNetwork, SystemRandom, random_token,
 };
 use crate::import::Import;
 use crate::message::{self, BuiltMail, Stamp};
 use crate::model::{
-    Account, Bytes, Config, Content, Delivery, Diagnosis, Envelope, Event, Evidence, Examination,
-    Examine, Grant, GrantKind, Message, NewAccount, Passphrase, Problem, ProblemKind,
+    Account, Attachment, Bytes, Config, Content, Delivery, Diagnosis, Envelope, Event, Evidence,
+    Examination, Examine, Grant, GrantKind, Message, NewAccount, Passphrase, Problem, ProblemKind,
     RevealedAccessToken, Route, SignInFlow, SignInPrompt, TestDelivery, TestMail, Timeouts,
     TokenStatus, VaultRecord, VaultReport, VaultSettings, Verdict,
 };
@@ -290,9 +291,10 @@ impl Mailbearer {
         self.open_for("send")?;
         let sent = async {
             let account = self.engine.accounts.find(&message.account).await?;
-            let message = self.with_files_read(message).await?;
+            let sources = sources(&message.attachments).await?;
             let mail = message::build(
                 &message,
+                &sources,
                 &Stamp {
                     now_unix_ms: self.engine.parts.clock.now_unix_ms(),
                     id: &random_token(&*self.engine.parts.random)?,
@@ -424,18 +426,6 @@ impl Mailbearer {
         Err(error.during(operation))
     }
 
-    /// Replaces every file among the attachments by its content.
-    async fn with_files_read(&self, mut message: Message) -> Result<Message> {
-        for attachment in &mut message.attachments {
-            if let Content::File { path } = &attachment.content {
-                let data = read_attachment(path).await?.into();
-                attachment.name.get_or_insert_with(|| last_part(path));
-                attachment.content = Content::Data { data };
-            }
-        }
-        Ok(message)
-    }
-
     async fn deliver(&self, account: &Account, mail: BuiltMail) -> Result<Delivery> {
         let _in_flight = self.engine.deliveries.read().await;
         self.open_for("send")?;
@@ -545,6 +535,18 @@ impl Mailbearer {
     }
 }
 
+/// Where the octets of each attachment are: files stay where they are.
+async fn sources(attachments: &[Attachment]) -> Result<Vec<Source>> {
+    let mut sources = Vec::with_capacity(attachments.len());
+    for attachment in attachments {
+        sources.push(match &attachment.content {
+            Content::Data { data } => Source::memory(data.shared()),
+            Content::File { path } => Source::file(path, message::is_text(attachment)).await?,
+        });
+    }
+    Ok(sources)
+}
+
 async fn open_vault(settings: &VaultSettings, parts: &Parts) -> Result<Arc<dyn Vault>> {
     if let VaultSettings::Environment { variable } = settings {
         return account::from_environment(variable.as_deref(), &*parts.environment).await;
@@ -582,6 +584,7 @@ fn outgoing(mail: &BuiltMail) -> OutgoingMail {
         mime: mail.mime.clone(),
         needs_smtputf8: mail.needs_smtputf8,
         eight_bit: mail.eight_bit,
+        transfer: mail.transfer.clone(),
     }
 }
 
@@ -642,10 +645,4 @@ fn accepted_count(delivery: &Delivery) -> u32 {
         .filter(|verdict| *verdict == Verdict::Accepted)
         .count();
     u32::try_from(accepted).unwrap_or(u32::MAX)
-}
-
-fn last_part(path: &str) -> String {
-    let name = std::path::Path::new(path).file_name();
-    name.map(|name| name.to_string_lossy().into_owned())
-        .unwrap_or_default()
 }

@@ -40,6 +40,7 @@ pub mod secret;
 
 mod account;
 mod audit;
+mod body;
 mod diagnosis;
 mod doctor;
 mod handle;

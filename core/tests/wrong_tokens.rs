@@ -86,6 +86,8 @@ async fn send_with(token: &str, grant: Grant, cloud: Cloud) -> (Error, u32) {
         client_id: CLIENT.to_owned(),
         grant,
         secret_expires_at_unix_ms: None,
+        route: mailbearer::model::Route::default(),
+        fallback: None,
         endpoints: EndpointOverrides::default(),
     };
     handle.add_account(account).await.unwrap();

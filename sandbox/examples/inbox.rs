@@ -112,6 +112,7 @@ fn delivery(text: String) -> NewMail {
         ],
         refused_recipients: Vec::new(),
         mail_parameters: vec![format!("SIZE={}", mime.len()), "BODY=8BITMIME".to_owned()],
+        recipient_parameters: Vec::new(),
         chunked: true,
         mime,
     }

@@ -351,6 +351,7 @@ async fn deliver(cloud: &Cloud, login: &Login, mime: Vec<u8>) -> Answer {
         accepted_recipients: recipients,
         refused_recipients: Vec::new(),
         mail_parameters: Vec::new(),
+        recipient_parameters: Vec::new(),
         chunked: false,
         mime: without_bcc(&mime),
     });

@@ -8,7 +8,7 @@
 
 use std::time::Duration;
 
-use mailbearer_sandbox::inbox::{Inbox, NewMail, RefusedRecipient, router};
+use mailbearer_sandbox::inbox::{Inbox, NewMail, RecipientParameters, RefusedRecipient, router};
 use reqwest::{Client, Method, Response, StatusCode};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
@@ -94,6 +94,9 @@ async fn hands_out_every_part_of_a_mail() {
             "authenticatedAs": "anna@contoso.test",
             "token": {"scp": "SMTP.Send", "exp": 1_790_003_600},
             "mailParameters": ["SIZE=99"],
+            "recipientParameters": [
+                {"address": "ben@fabrikam.test", "parameters": ["NOTIFY=NEVER"]}
+            ],
             "chunked": true,
         })
     );
@@ -587,6 +590,10 @@ fn mail(mime: Vec<u8>) -> NewMail {
             reply: "550 5.1.10 RESOLVER.ADR.RecipientNotFound".into(),
         }],
         mail_parameters: vec!["SIZE=99".into()],
+        recipient_parameters: vec![RecipientParameters {
+            address: "ben@fabrikam.test".into(),
+            parameters: vec!["NOTIFY=NEVER".into()],
+        }],
         chunked: true,
         mime,
     }

@@ -239,7 +239,8 @@ extension Message {
         priority: Priority? = nil,
         listUnsubscribe: ListUnsubscribe? = nil,
         messageId: String? = nil,
-        dateUnixMs: Int64? = nil
+        dateUnixMs: Int64? = nil,
+        transfer: TransferOptions = TransferOptions()
     ) {
         self.init(
             account: account,
@@ -256,7 +257,8 @@ extension Message {
             priority: priority,
             listUnsubscribe: listUnsubscribe,
             messageId: messageId,
-            dateUnixMs: dateUnixMs)
+            dateUnixMs: dateUnixMs,
+            transfer: transfer)
     }
 }
 
@@ -303,18 +305,65 @@ extension ListUnsubscribe {
     }
 }
 
+extension TransferOptions {
+    /// What is asked of the servers on the way. A server that does not offer an extension cannot be asked: then a mail that requires TLS is not sent, and everything else is left out and named in the delivery's `trail.notOffered`.
+    public init(
+        _: Void = (),
+        notification: DeliveryNotification? = nil,
+        requireTls: Bool = false,
+        priority: Int8? = nil
+    ) {
+        self.init(
+            notification: notification,
+            requireTls: requireTls,
+            priority: priority)
+    }
+}
+
+extension DeliveryNotification {
+    /// Which notifications are asked for, and what is in them (DSN, RFC 3461).
+    public init(
+        _: Void = (),
+        notify: [NotifyWhen] = [],
+        returned: ReturnedContent? = nil,
+        envelopeId: String? = nil,
+        recipients: [RecipientNotification] = []
+    ) {
+        self.init(
+            notify: notify,
+            returned: returned,
+            envelopeId: envelopeId,
+            recipients: recipients)
+    }
+}
+
+extension RecipientNotification {
+    /// A recipient's own choice of notifications.
+    public init(
+        _: Void = (),
+        address: String,
+        notify: [NotifyWhen] = []
+    ) {
+        self.init(
+            address: address,
+            notify: notify)
+    }
+}
+
 extension Envelope {
     /// Who a finished message is from and to, as SMTP sees it (RFC 5321 section 2.3.1).
     public init(
         _: Void = (),
         account: String,
         sender: String? = nil,
-        recipients: [String]
+        recipients: [String],
+        transfer: TransferOptions = TransferOptions()
     ) {
         self.init(
             account: account,
             sender: sender,
-            recipients: recipients)
+            recipients: recipients,
+            transfer: transfer)
     }
 }
 
@@ -393,6 +442,7 @@ extension Trail {
         tls: TlsSession? = nil,
         token: TokenUse? = nil,
         sizeBytes: UInt64,
+        notOffered: [TransferOption],
         steps: [Step]
     ) {
         self.init(
@@ -402,6 +452,7 @@ extension Trail {
             tls: tls,
             token: token,
             sizeBytes: sizeBytes,
+            notOffered: notOffered,
             steps: steps)
     }
 }

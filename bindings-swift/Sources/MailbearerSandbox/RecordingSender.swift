@@ -31,6 +31,6 @@ public actor RecordingSender: MailSender {
             messageId: message.messageId ?? "\(messages.count)@recorded.invalid",
             reply: reply,
             recipients: recipients,
-            trail: Trail(server: "none", sizeBytes: 0, steps: []))
+            trail: Trail(server: "none", sizeBytes: 0, notOffered: [], steps: []))
     }
 }

@@ -66,6 +66,26 @@ async fn sends_everything_the_options_say() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn asks_the_servers_for_what_the_options_say_and_tells_what_they_do_not_offer() {
+    let world = World::with_billing().await;
+    let mut send = world.command(&["send", "--to", seed::BOB, "--text", "hello"]);
+    send.args(["--notify", "failure,delay", "--returned", "headers"]);
+    send.args(["--envelope-id", "7", "--transfer-priority", "-3"]);
+    let run = world.run_with(&mut send, "");
+    assert_eq!(run.code, 0, "{run:?}");
+    let told = "cannot be asked for a place among other mails (no MT-PRIORITY)";
+    assert!(run.stdout.contains(told), "{}", run.stdout);
+    let mails = world.sandbox.inbox().mails();
+    let mail = &mails[0].mail;
+    assert_eq!(mail.mail_parameters[1..], ["RET=HDRS", "ENVID=7"]);
+    let asked = &mail.recipient_parameters[0].parameters;
+    assert_eq!(asked[0], "NOTIFY=FAILURE,DELAY");
+    let mut send = world.command(&["send", "--to", seed::BOB, "--text", "hello"]);
+    let run = world.run_with(send.arg("--require-tls"), "");
+    run.fails_with(65, "requiretls-unsupported");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn takes_the_text_from_standard_input() {
     let world = World::with_billing().await;
     let mut send = world.command(&["send", "--to", seed::BOB, "--subject", "piped"]);

@@ -16,7 +16,7 @@ pub use self::http::{ExtraRoots, HttpClient, MAX_RESPONSE_BYTES, SystemHttp};
 pub(crate) use clock::within;
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use environment::{Environment, SystemEnvironment};
-pub(crate) use file::{read_attachment, read_text};
+pub(crate) use file::{AttachedFile, OpenFile, read_text};
 pub(crate) use loopback::{Loopback, Visit};
 #[cfg(all(unix, feature = "postgres"))]
 pub(crate) use network::connect_unix;

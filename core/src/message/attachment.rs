@@ -1,22 +1,24 @@
 //! Attachments and inline images as MIME parts: names every reader understands, octets unchanged.
-//! Reads no files: content named by a path has been replaced by its octets before.
+//! Reads no octets, but to see what kind of text they are: they stay where they are until the mail is sent.
 
+use super::body::Part;
 use super::header::{encoded_words, fold, pre_encoded};
 use super::identifier::content_id;
 use super::media_type::{UNKNOWN, media_type};
 use super::one_line::OneLine;
 use super::refusal::rejected;
-use crate::error::{Error, Result};
-use crate::model::{Attachment, Content, ProblemKind};
-use email_encoding::body::base64;
+use crate::body::{Segment, Source};
+use crate::error::Result;
+use crate::model::{Attachment, Content};
 use email_encoding::headers::rfc2231;
 use lettre::message::header::{
-    ContentDisposition, ContentId, ContentTransferEncoding, Header, HeaderName, HeaderValue,
+    ContentDisposition, ContentId, Header, HeaderName, HeaderValue, Headers,
 };
-use lettre::message::{Body, SinglePart};
 use std::collections::HashSet;
 use std::error::Error as StdError;
+use std::ffi::OsStr;
 use std::fmt::Write as _;
+use std::path::Path;
 
 /// An attachment, checked.
 #[derive(Debug)]
@@ -25,30 +27,32 @@ pub(super) struct Piece<'a> {
     name: &'a str,
     media_type: String,
     content_id: Option<&'a str>,
-    octets: &'a [u8],
+    source: Source,
 }
 
 impl<'a> Piece<'a> {
-    /// Takes every attachment of the message.
-    pub(super) fn parse_all(attachments: &'a [Attachment]) -> Result<Vec<Self>> {
-        let numbered = attachments.iter().enumerate();
+    /// Takes every attachment of the message, with the source of each.
+    pub(super) fn parse_all(
+        attachments: &'a [Attachment],
+        sources: &[Source],
+    ) -> Result<Vec<Self>> {
+        let numbered = attachments.iter().zip(sources).enumerate();
         let pieces = numbered
-            .map(|(index, attachment)| Self::parse(&format!("attachments[{index}]"), attachment))
+            .map(|(index, (attachment, source))| {
+                Self::parse(&format!("attachments[{index}]"), attachment, source.clone())
+            })
             .collect::<Result<Vec<_>>>()?;
         refuse_repeated_ids(&pieces)?;
         Ok(pieces)
     }
 
-    fn parse(field: &str, attachment: &'a Attachment) -> Result<Self> {
-        let Content::Data { data } = &attachment.content else {
-            return Err(content_not_read(field));
-        };
+    fn parse(field: &str, attachment: &'a Attachment, source: Source) -> Result<Self> {
         let given_id = attachment.content_id.as_deref();
         let content_id = given_id
             .map(|id| content_id(&format!("{field}.contentId"), id))
             .transpose()?;
         let name_field = format!("{field}.name");
-        let name = OneLine::parse(&name_field, attachment.name.as_deref().unwrap_or_default())?;
+        let name = OneLine::parse(&name_field, shown_name(attachment))?;
         if name.as_str().is_empty() && content_id.is_none() {
             return Err(rejected(
                 "attachment-name-missing",
@@ -66,7 +70,7 @@ impl<'a> Piece<'a> {
             name: name.as_str(),
             media_type,
             content_id,
-            octets: data,
+            source,
         })
     }
 
@@ -76,51 +80,75 @@ impl<'a> Piece<'a> {
     }
 
     /// The part of the message. No line of it may begin with the boundary.
-    pub(super) fn into_part(self, boundary: &str) -> SinglePart {
-        let (media_type, body) = self.encode(boundary);
-        let mut part = SinglePart::builder().header(NamedMediaType {
+    pub(super) fn into_part(self, boundary: &str) -> Part {
+        let (media_type, is_as_it_is) = self.travels_as(boundary);
+        let mut fields = Headers::new();
+        fields.set(NamedMediaType {
             media_type,
             file_name: self.name.to_owned(),
         });
-        part = part.header(disposition(self.is_inline(), self.name));
+        fields.set(disposition(self.is_inline(), self.name));
         if let Some(id) = self.content_id {
-            part = part.header(ContentId::from(format!("<{id}>")));
+            fields.set(ContentId::from(format!("<{id}>")));
         }
-        part.body(body)
+        let encoding = if is_as_it_is { "7bit\r\n\r\n" } else { "" };
+        let fields = format!("{fields}Content-Transfer-Encoding: {encoding}");
+        let source = match is_as_it_is {
+            true => Segment::AsIs(self.source),
+            false => Segment::Encoded(self.source),
+        };
+        let line_end = Segment::Octets(bytes::Bytes::from_static(b"\r\n"));
+        Part {
+            segments: vec![Segment::Octets(fields.into()), source, line_end],
+            may_be_binary: !is_as_it_is,
+        }
     }
 
-    /// A message inside a message has no transfer encoding (RFC 2046 section 5.2.1): one that needs some travels as a file.
-    fn encode(&self, boundary: &str) -> (String, Body) {
-        if !self.media_type.to_ascii_lowercase().starts_with("message/") {
-            return (self.with_charset(), base64_body(self.octets));
+    /// Under which type, and whether as it is. A message inside a message has no transfer encoding (RFC 2046 section
+    /// 5.2.1): one that needs some travels as a file.
+    fn travels_as(&self, boundary: &str) -> (String, bool) {
+        if !is_message(&self.media_type) {
+            return (self.with_charset(), false);
         }
-        if is_seven_bit(self.octets) && !contains(self.octets, boundary) {
-            let body = Body::dangerous_pre_encoded(
-                self.octets.to_vec(),
-                ContentTransferEncoding::SevenBit,
-            );
-            return (self.media_type.clone(), body);
+        let octets = self.source.octets().unwrap_or_default();
+        if self.source.findings().is_seven_bit && !contains(octets, boundary) {
+            return (self.media_type.clone(), true);
         }
-        (UNKNOWN.to_owned(), base64_body(self.octets))
+        (UNKNOWN.to_owned(), false)
     }
 
     /// Text in UTF-8 says so: readers take text without a charset for ASCII.
     fn with_charset(&self) -> String {
-        let is_bare_text = self.media_type.starts_with("text/") && !self.media_type.contains(';');
-        if is_bare_text && str::from_utf8(self.octets).is_ok() {
+        if is_bare_text(&self.media_type) && self.source.findings().is_utf8 {
             return format!("{}; charset=utf-8", self.media_type);
         }
         self.media_type.clone()
     }
 }
 
-fn content_not_read(field: &str) -> Error {
-    Error::new(
-        ProblemKind::Internal,
-        "attachment-not-read",
-        format!("{field}.content names a file that was not read before building"),
-        "report this: it is a fault of Mailbearer",
-    )
+/// Whether its part depends on what kind of text the attachment is.
+pub(crate) fn is_text(attachment: &Attachment) -> bool {
+    let given = attachment.content_type.as_deref();
+    let media_type = media_type("contentType", given, shown_name(attachment)).unwrap_or_default();
+    is_message(&media_type) || is_bare_text(&media_type)
+}
+
+/// The name given, or the last part of the path.
+fn shown_name(attachment: &Attachment) -> &str {
+    let path = match &attachment.content {
+        Content::File { path } => Path::new(path).file_name(),
+        Content::Data { .. } => None,
+    };
+    let own = path.and_then(OsStr::to_str).unwrap_or_default();
+    attachment.name.as_deref().unwrap_or(own)
+}
+
+fn is_message(media_type: &str) -> bool {
+    media_type.to_ascii_lowercase().starts_with("message/")
+}
+
+fn is_bare_text(media_type: &str) -> bool {
+    media_type.starts_with("text/") && !media_type.contains(';')
 }
 
 fn refuse_repeated_ids(pieces: &[Piece<'_>]) -> Result<()> {
@@ -145,32 +173,11 @@ fn disposition(is_inline: bool, name: &str) -> ContentDisposition {
     }
 }
 
-/// The octets in lines of 76 characters, without a copy of them in between.
-fn base64_body(octets: &[u8]) -> Body {
-    let mut encoded = String::with_capacity(base64::encoded_len(octets.len()));
-    base64::encode(octets, &mut encoded).expect("a String has room for every text");
-    Body::dangerous_pre_encoded(encoded.into_bytes(), ContentTransferEncoding::Base64)
-}
-
-/// Whether the octets are lines of ASCII that SMTP takes as they are (RFC 2045 section 2.7).
-fn is_seven_bit(octets: &[u8]) -> bool {
-    let mut previous = b'\n';
-    let paired = octets.iter().all(|&octet| {
-        let pair = (std::mem::replace(&mut previous, octet), octet);
-        octet.is_ascii() && octet != 0 && (pair.0 == b'\r') == (pair.1 == b'\n')
-    });
-    let fits = |line: &[u8]| line.strip_suffix(b"\r\n").unwrap_or(line).len() <= MAX_LINE_OCTETS;
-    paired && previous != b'\r' && octets.split_inclusive(|&octet| octet == b'\n').all(fits)
-}
-
 fn contains(octets: &[u8], text: &str) -> bool {
     octets
         .windows(text.len())
         .any(|window| window == text.as_bytes())
 }
-
-/// RFC 5322 section 2.1.1.
-const MAX_LINE_OCTETS: usize = 998;
 
 /// `Content-Type` with the file's name once more, for readers that look only here. `Content-Disposition` has it by the
 /// book (RFC 2231); a name beyond ASCII stands here as encoded-words, which older versions of Outlook read.
@@ -213,6 +220,8 @@ impl Header for NamedMediaType {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::body::{Body, Form};
+    use crate::message::in_memory;
 
     fn attachment(name: &str, octets: &[u8]) -> Attachment {
         Attachment {
@@ -227,9 +236,11 @@ mod tests {
 
     fn written(attachment: Attachment) -> Result<String> {
         let attachments = [attachment];
-        let mut pieces = Piece::parse_all(&attachments)?;
+        let sources = attachments.each_ref().map(in_memory);
+        let mut pieces = Piece::parse_all(&attachments, &sources)?;
         let part = pieces.pop().unwrap().into_part("=_0_");
-        Ok(String::from_utf8(part.formatted()).unwrap())
+        let whole = Body::new(part.segments).whole(Form::Base64).unwrap();
+        Ok(String::from_utf8(whole.into()).unwrap())
     }
 
     fn check(attachment: Attachment, expected: &[&str]) {
@@ -265,6 +276,23 @@ mod tests {
                 "",
             ],
         );
+    }
+
+    #[test]
+    fn a_file_is_named_by_the_last_part_of_its_path() {
+        fn check(name: Option<&str>, path: &str, expected: &str) {
+            let attachment = Attachment {
+                name: name.map(str::to_owned),
+                content: Content::File {
+                    path: path.to_owned(),
+                },
+                ..attachment("", b"")
+            };
+            assert_eq!(shown_name(&attachment), expected);
+        }
+        check(None, "/tmp/a.pdf", "a.pdf");
+        check(Some("b.pdf"), "/tmp/a.pdf", "b.pdf");
+        check(None, "/tmp/..", "");
     }
 
     #[test]
@@ -342,12 +370,6 @@ mod tests {
             "invalid-content-id",
             "attachments[0].contentId ",
         );
-        let path = "a.pdf".to_owned();
-        check(
-            |a| a.content = Content::File { path },
-            "attachment-not-read",
-            "attachments[0].content ",
-        );
     }
 
     #[test]
@@ -355,7 +377,8 @@ mod tests {
         let mut image = attachment("logo.png", b"x");
         image.content_id = Some("logo".to_owned());
         let attachments = [image.clone(), attachment("a", b""), image];
-        let error = Piece::parse_all(&attachments).unwrap_err();
+        let sources = attachments.each_ref().map(in_memory);
+        let error = Piece::parse_all(&attachments, &sources).unwrap_err();
         assert_eq!(error.code(), "duplicate-content-id");
         assert!(error.to_string().starts_with("attachments[2].contentId "));
     }

@@ -1,17 +1,21 @@
 //! The body of a message: text, HTML and attachments, framed as MIME readers expect (RFC 2045, 2046, 2387).
 //! Never 8-bit, so that every server on the way can take it; never a text that the application did not give.
+//!
+//! lettre encodes texts and writes the fields of each part. The frames of the parts are laid out here, so that what is
+//! attached can stay where it is until it is sent.
 
 use super::attachment::Piece;
 use super::refusal::rejected;
+use crate::body::{Segment, Source};
 use crate::error::{Error, Result};
 use crate::model::Message;
 use lettre::message::header::{ContentTransferEncoding, ContentType};
-use lettre::message::{Body, MultiPart, SinglePart};
+use lettre::message::{Body, SinglePart};
 use std::borrow::Cow;
 
-/// The body's own header fields, the blank line, and the body.
-pub(super) fn body(message: &Message, id: &str) -> Result<Vec<u8>> {
-    let pieces = Piece::parse_all(&message.attachments)?;
+/// The body's own header fields, the blank line, and the body. Each attachment's octets are in the source of its place.
+pub(super) fn body(message: &Message, sources: &[Source], id: &str) -> Result<Vec<Segment>> {
+    let pieces = Piece::parse_all(&message.attachments, sources)?;
     let boundaries = Boundaries::new(id);
     // Images belong to the HTML that shows them; without HTML they are attachments like any other.
     let (inline, attached): (Vec<_>, Vec<_>) = pieces
@@ -25,15 +29,15 @@ pub(super) fn body(message: &Message, id: &str) -> Result<Vec<u8>> {
     let html = html.map(|html| boundaries.frame(Kind::Related, html, inline));
 
     let readable = match (text, html) {
-        (Some(text), Some(html)) => Some(boundaries.alternative(text, html)),
+        (Some(text), Some(html)) => Some(boundaries.around(Kind::Alternative, vec![text, html])),
         (text, html) => text.or(html),
     };
     let whole = match readable {
         Some(readable) => boundaries.frame(Kind::Mixed, readable, attached),
         None if attached.is_empty() => return Err(empty()),
-        None => Part::Multi(boundaries.fill(boundaries.open(Kind::Mixed), attached)),
+        None => boundaries.around(Kind::Mixed, boundaries.parts(attached)),
     };
-    Ok(whole.formatted())
+    Ok(whole.into_segments())
 }
 
 fn empty() -> Error {
@@ -44,36 +48,37 @@ fn empty() -> Error {
     )
 }
 
+/// A part with its own header fields, up to the line end that belongs to the boundary behind it.
 #[derive(Debug)]
-enum Part {
-    Single(SinglePart),
-    Multi(MultiPart),
+pub(super) struct Part {
+    pub(super) segments: Vec<Segment>,
+    /// In the binary form, something in it is binary.
+    pub(super) may_be_binary: bool,
 }
 
 impl Part {
     fn text(media_type: ContentType, text: &str, boundaries: &Boundaries) -> Self {
         let body = encode_text(text, &boundaries.prefix);
-        Self::Single(SinglePart::builder().header(media_type).body(body))
-    }
-
-    fn append_to(self, whole: MultiPart) -> MultiPart {
-        match self {
-            Self::Single(part) => whole.singlepart(part),
-            Self::Multi(part) => whole.multipart(part),
+        let part = SinglePart::builder().header(media_type).body(body);
+        Self {
+            segments: vec![octets(part.formatted())],
+            may_be_binary: false,
         }
     }
 
     /// As the whole message. Its last line has one line end, even where the text has brought its own.
-    fn formatted(self) -> Vec<u8> {
-        let mut octets = match self {
-            Self::Single(part) => part.formatted(),
-            Self::Multi(part) => part.formatted(),
-        };
-        if octets.ends_with(b"\r\n\r\n") {
-            octets.truncate(octets.len() - "\r\n".len());
+    fn into_segments(mut self) -> Vec<Segment> {
+        if let Some(Segment::Octets(last)) = self.segments.last_mut()
+            && last.ends_with(b"\r\n\r\n")
+        {
+            last.truncate(last.len() - "\r\n".len());
         }
-        octets
+        self.segments
     }
+}
+
+fn octets(octets: impl Into<Vec<u8>>) -> Segment {
+    Segment::Octets(octets.into().into())
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -85,7 +90,9 @@ enum Kind {
 
 /// The boundaries of one message: no line of its content begins with one.
 ///
-/// `=_` occurs in no quoted-printable and no base64; what travels as it is has been searched for the prefix.
+/// `=_` occurs in no quoted-printable and no base64. A text and a message in memory that travel as they are have been
+/// searched for the prefix. A file and binary octets are not: the 128 random bits in it are drawn when they are there
+/// already, so that nobody could have put them in, and chance would not in the age of the universe.
 #[derive(Debug)]
 struct Boundaries {
     prefix: String,
@@ -98,37 +105,46 @@ impl Boundaries {
         }
     }
 
-    fn open(&self, kind: Kind) -> MultiPart {
-        let (kind, number) = match kind {
-            Kind::Mixed => ("mixed", 1),
-            Kind::Alternative => ("alternative", 2),
-            Kind::Related => ("related; type=\"text/html\"", 3),
-        };
-        let prefix = &self.prefix;
-        let content_type = format!("multipart/{kind}; boundary=\"{prefix}{number}\"");
-        let content_type = ContentType::parse(&content_type)
-            .expect("a stamp's id is hexadecimal digits, which every parameter may hold");
-        MultiPart::builder().header(content_type).build()
-    }
-
-    fn alternative(&self, text: Part, html: Part) -> Part {
-        let whole = text.append_to(self.open(Kind::Alternative));
-        Part::Multi(html.append_to(whole))
-    }
-
     /// The first part with the pieces behind it, or alone.
     fn frame(&self, kind: Kind, first: Part, pieces: Vec<Piece<'_>>) -> Part {
         if pieces.is_empty() {
             return first;
         }
-        Part::Multi(self.fill(first.append_to(self.open(kind)), pieces))
+        let mut parts = vec![first];
+        parts.extend(self.parts(pieces));
+        self.around(kind, parts)
     }
 
-    fn fill(&self, whole: MultiPart, pieces: Vec<Piece<'_>>) -> MultiPart {
-        let parts = pieces
-            .into_iter()
-            .map(|piece| piece.into_part(&self.prefix));
-        parts.fold(whole, MultiPart::singlepart)
+    fn parts(&self, pieces: Vec<Piece<'_>>) -> Vec<Part> {
+        let parts = pieces.into_iter();
+        parts.map(|piece| piece.into_part(&self.prefix)).collect()
+    }
+
+    /// A part of parts (RFC 2046 section 5.1.1). One with something binary in it says so (RFC 2045 section 6.4).
+    fn around(&self, kind: Kind, parts: Vec<Part>) -> Part {
+        let (kind, number) = match kind {
+            Kind::Mixed => ("mixed", 1),
+            Kind::Alternative => ("alternative", 2),
+            Kind::Related => ("related; type=\"text/html\"", 3),
+        };
+        let boundary = format!("{}{number}", self.prefix);
+        let may_be_binary = parts.iter().any(|part| part.may_be_binary);
+        let content_type =
+            format!("Content-Type: multipart/{kind};\r\n boundary=\"{boundary}\"\r\n");
+        let mut segments = vec![octets(content_type)];
+        if may_be_binary {
+            segments.push(Segment::BinaryOnly("Content-Transfer-Encoding: binary\r\n"));
+        }
+        segments.push(octets("\r\n"));
+        for part in parts {
+            segments.push(octets(format!("--{boundary}\r\n")));
+            segments.extend(part.segments);
+        }
+        segments.push(octets(format!("--{boundary}--\r\n")));
+        Part {
+            segments,
+            may_be_binary,
+        }
     }
 }
 
@@ -206,6 +222,13 @@ mod tests {
         tree.trim_end().replace(" )", ")")
     }
 
+    fn laid_out(message: &Message) -> Vec<u8> {
+        let sources = crate::message::sources_in_memory(message);
+        let segments = body(message, &sources, ID).unwrap();
+        let laid_out = crate::body::Body::new(segments);
+        laid_out.whole(crate::body::Form::Base64).unwrap().into()
+    }
+
     #[test]
     fn frames_no_more_than_the_content_needs() {
         fn check(text: bool, html: bool, attachments: &[Attachment], expected: &str) {
@@ -215,7 +238,7 @@ mod tests {
                 attachments: attachments.to_vec(),
                 ..Message::default()
             };
-            assert_eq!(tree(&body(&message, ID).unwrap()), expected);
+            assert_eq!(tree(&laid_out(&message)), expected);
         }
         let pdf = attachment("a.pdf", None);
         let png = attachment("b.png", Some("b"));

@@ -6,29 +6,34 @@ use super::body::body;
 use super::header::{HeaderSection, unstructured};
 use super::one_line::OneLine;
 use super::refusal::rejected;
-use super::{BuiltMail, Stamp, custom_header, identifier, list_unsubscribe};
+use super::{BuiltMail, Stamp, custom_header, identifier, list_unsubscribe, transfer};
+use crate::body::{Body, Segment, Source};
 use crate::error::{Error, Result};
 use crate::model::{Message, Priority};
 use lettre::message::header::{Date, HeaderName, MIME_VERSION_1_0, MessageId};
 use std::collections::HashSet;
 use std::time::{Duration, SystemTime};
 
-/// Builds a mail. Attachments named by a path have been replaced by their octets before.
+/// Builds a mail. Of every attachment there is the source of its octets, in the order of the message.
 ///
 /// # Errors
 ///
-/// `Rejected` for whatever is wrong with the message, by the name of the field; `Internal` for a path left over.
-pub(crate) fn build(message: &Message, stamp: &Stamp<'_>) -> Result<BuiltMail> {
+/// `Rejected` for whatever is wrong with the message, by the name of the field.
+pub(crate) fn build(message: &Message, sources: &[Source], stamp: &Stamp<'_>) -> Result<BuiltMail> {
     let parties = Parties::parse(message, stamp.mailbox)?;
     let given_id = message.message_id.as_deref();
     let message_id = identifier::message_id(given_id, stamp.id, &parties.sender.address)?;
-    let mut mime = header_section(message, &parties, &message_id, stamp)?.into_bytes();
-    mime.append(&mut body(message, stamp.id)?);
+    let header = header_section(message, &parties, &message_id, stamp)?.into_bytes();
+    let eight_bit = !header.is_ascii(); // The body never is.
+    let mut segments = vec![Segment::Octets(header.into())];
+    segments.append(&mut body(message, sources, stamp.id)?);
+    let recipients = distinct(parties.recipients());
     Ok(BuiltMail {
-        eight_bit: !mime.is_ascii(),
-        mime: mime.into(),
+        eight_bit,
+        mime: Body::new(segments),
         sender: parties.sender.address.to_string(),
-        recipients: distinct(parties.recipients()),
+        transfer: transfer::checked(&message.transfer, &recipients)?,
+        recipients,
         message_id,
         needs_smtputf8: parties.need_smtputf8(),
     })

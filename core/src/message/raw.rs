@@ -1,10 +1,10 @@
 //! A finished message: checked as far as a server would, with the line ends that SMTP needs.
 //! Otherwise unchanged, octet for octet, but for fields that name hidden recipients.
 
-use super::BuiltMail;
 use super::address::MailAddress;
 use super::build::{distinct, no_recipients};
 use super::refusal::rejected;
+use super::{BuiltMail, transfer};
 use crate::error::{Error, Result};
 use crate::model::{Bytes, Envelope};
 
@@ -28,11 +28,13 @@ pub(crate) fn raw(envelope: &Envelope, mime: &Bytes, mailbox: &str) -> Result<Bu
     let needs_smtputf8 = addresses.clone().any(MailAddress::needs_smtputf8) || section.is_utf8;
     let message_id = section.message_id();
     let mime = section.without_hidden(&mime)?;
+    let recipients = distinct(recipients.iter());
     Ok(BuiltMail {
         eight_bit: !mime.is_ascii(),
-        mime,
+        mime: mime.into(),
         sender: sender.map(|sender| sender.to_string()).unwrap_or_default(),
-        recipients: distinct(recipients.iter()),
+        transfer: transfer::checked(&envelope.transfer, &recipients)?,
+        recipients,
         message_id,
         needs_smtputf8,
     })
@@ -227,12 +229,14 @@ const MAX_LINE_OCTETS: usize = 998;
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::body::Seen;
 
     fn envelope(sender: Option<&str>, recipients: &[&str]) -> Envelope {
         Envelope {
             account: "work".to_owned(),
             sender: sender.map(str::to_owned),
             recipients: recipients.iter().map(|&text| text.to_owned()).collect(),
+            ..Envelope::default()
         }
     }
 
@@ -248,7 +252,7 @@ mod tests {
     fn ends_every_line_with_crlf_and_changes_nothing_else() {
         fn check(octets: &str, expected: &str) {
             let built = prepared(octets.as_bytes()).unwrap();
-            assert_eq!(String::from_utf8_lossy(&built.mime), expected);
+            assert_eq!(String::from_utf8_lossy(&built.octets()), expected);
         }
         check("A: b\r\n\r\nc\r\n", "A: b\r\n\r\nc\r\n");
         check("A: b\n\nc\n", "A: b\r\n\r\nc\r\n");
@@ -263,14 +267,18 @@ mod tests {
     fn shares_the_octets_when_there_is_nothing_to_change() {
         let octets = Bytes::from(b"A: b\r\n\r\nc\r\n".as_slice());
         let built = raw(&envelope(None, &["b@c.example"]), &octets, "a@b.example").unwrap();
-        assert_eq!(built.mime.as_ptr(), octets.as_ptr());
+        let shared = built
+            .mime
+            .seen()
+            .any(|seen| matches!(seen, Seen::Octets(sent) if sent.as_ptr() == octets.as_ptr()));
+        assert!(shared);
     }
 
     #[test]
     fn removes_hidden_recipients_from_the_header_section_only() {
         fn check(octets: &str, expected: &str) {
             let built = prepared(octets.as_bytes()).unwrap();
-            assert_eq!(String::from_utf8_lossy(&built.mime), expected);
+            assert_eq!(String::from_utf8_lossy(&built.octets()), expected);
         }
         check(
             "A: b\nBcc: x@y,\n z@y\nC: d\nresent-bcc: e\n\nBcc: stays\n",

@@ -15,6 +15,10 @@ const STAMP: Stamp<'static> = Stamp {
     mailbox: "alice@example.com",
 };
 
+fn build(message: &Message, stamp: &Stamp<'_>) -> crate::Result<BuiltMail> {
+    super::build(message, &sources_in_memory(message), stamp)
+}
+
 fn address(address: &str, name: &str) -> Address {
     Address {
         address: address.to_owned(),
@@ -109,7 +113,7 @@ fn international() -> Message {
 fn builds_the_stored_messages_octet_for_octet() {
     fn check(message: &Message, expected: &str) {
         let built = build(message, &STAMP).unwrap();
-        assert_eq!(String::from_utf8_lossy(&built.mime), expected);
+        assert_eq!(String::from_utf8_lossy(&built.octets()), expected);
     }
     check(&plain(), include_str!("testdata/plain.eml"));
     check(&rich(), include_str!("testdata/rich.eml"));
@@ -120,7 +124,7 @@ fn builds_the_stored_messages_octet_for_octet() {
 fn a_parser_of_another_make_reads_back_what_was_said() {
     for message in [plain(), rich(), international()] {
         let built = build(&message, &STAMP).unwrap();
-        assert_eq!(read(&built.mime), said(&message));
+        assert_eq!(read(&built.octets()), said(&message));
     }
 }
 
@@ -146,7 +150,7 @@ fn gives_the_envelope_and_what_the_server_must_support() {
 #[test]
 fn names_no_hidden_recipient_anywhere() {
     let built = build(&rich(), &STAMP).unwrap();
-    let text = String::from_utf8(built.mime.to_vec()).unwrap();
+    let text = String::from_utf8(built.octets().to_vec()).unwrap();
     assert!(!text.to_lowercase().contains("eve"));
     assert!(!text.to_lowercase().contains("bcc"));
 }
@@ -164,8 +168,8 @@ fn folds_long_lists_and_long_words() {
         .collect();
     message.subject = "w".repeat(5000);
     let built = build(&message, &STAMP).unwrap();
-    assert_lines_fit(&built.mime);
-    assert_eq!(read(&built.mime), said(&message));
+    assert_lines_fit(&built.octets());
+    assert_eq!(read(&built.octets()), said(&message));
 }
 
 #[test]
@@ -179,8 +183,8 @@ fn sends_octets_that_text_should_not_have_in_an_encoding() {
         let mut message = rich();
         message.text = Some(text.to_owned());
         let built = build(&message, &STAMP).unwrap();
-        assert_lines_fit(&built.mime);
-        assert_eq!(read(&built.mime), said(&message), "{text:?}");
+        assert_lines_fit(&built.octets());
+        assert_eq!(read(&built.octets()), said(&message), "{text:?}");
     }
 }
 
@@ -190,7 +194,8 @@ fn an_attached_message_keeps_its_octets() {
     let mut message = plain();
     message.attachments = vec![attachment("a.eml", None, inner)];
     let built = build(&message, &STAMP).unwrap();
-    let parsed = MessageParser::default().parse(&built.mime[..]).unwrap();
+    let octets = built.octets();
+    let parsed = MessageParser::default().parse(&octets[..]).unwrap();
     let attached = parsed.attachments().next().unwrap();
     assert_eq!(attached.message().unwrap().raw_message(), inner);
 }
@@ -314,7 +319,7 @@ fn an_empty_text_is_enough_and_so_is_an_attachment() {
         message.text = text.map(str::to_owned);
         message.attachments = attachments;
         let built = build(&message, &STAMP).unwrap();
-        assert_eq!(read(&built.mime), said(&message));
+        assert_eq!(read(&built.octets()), said(&message));
     }
     check(Some(""), Vec::new());
     check(None, vec![attachment("a.bin", None, b"x")]);

@@ -1,6 +1,6 @@
 //! What became of a mail: the server's verdict on each recipient, and the trail of how it got there.
 
-use super::{Problem, ReplyClass, ReplyScope, Retry, RouteKind, TokenOrigin};
+use super::{Problem, ReplyClass, ReplyScope, Retry, RouteKind, TokenOrigin, TransferOption};
 use serde::{Deserialize, Serialize};
 
 /// A mail that the server took for at least one recipient.
@@ -107,6 +107,8 @@ pub struct Trail {
     pub token: Option<TokenUse>,
     /// The size of the message on the wire, in octets.
     pub size_bytes: u64,
+    /// What was asked for and left out, because the server does not offer it.
+    pub not_offered: Vec<TransferOption>,
     /// The steps taken, in order.
     pub steps: Vec<Step>,
 }

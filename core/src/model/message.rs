@@ -1,6 +1,6 @@
 //! A mail as the application says it: who, to whom, what. Building and checking it is `message`'s work.
 
-use super::Bytes;
+use super::{Bytes, TransferOptions};
 use serde::{Deserialize, Serialize};
 
 /// A mail to send.
@@ -39,6 +39,8 @@ pub struct Message {
     pub message_id: Option<String>,
     /// `Date`, in milliseconds since 1970-01-01T00:00:00Z, up to the year 9999. Default: now.
     pub date_unix_ms: Option<i64>,
+    /// What is asked of the servers on the way: notifications, TLS all the way, precedence. Default: nothing.
+    pub transfer: TransferOptions,
 }
 
 /// A mail address with an optional display name.
@@ -89,7 +91,8 @@ pub enum Content {
         /// The octets.
         data: Bytes,
     },
-    /// In a file, read when the mail is sent.
+    /// In a file, read piece by piece while the mail is sent. A file that changes meanwhile fails the mail
+    /// (`attachment-changed`), and nothing of it is delivered.
     File {
         /// The file's path.
         path: String,
@@ -136,7 +139,7 @@ pub struct ListUnsubscribe {
 }
 
 /// Who a finished message is from and to, as SMTP sees it (RFC 5321 section 2.3.1).
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[cfg_attr(feature = "uniffi", derive(uniffi::Record))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -148,4 +151,7 @@ pub struct Envelope {
     pub sender: Option<String>,
     /// `RCPT TO`, at least one.
     pub recipients: Vec<String>,
+    /// What is asked of the servers on the way. Default: nothing.
+    #[serde(default)]
+    pub transfer: TransferOptions,
 }

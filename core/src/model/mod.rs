@@ -16,6 +16,7 @@ mod route;
 mod sign_in;
 mod test_mail;
 mod token;
+mod transfer;
 mod vault;
 
 pub use account::{Account, Cloud, EndpointOverrides, Endpoints, Grant, GrantKind, NewAccount};
@@ -40,4 +41,8 @@ pub use route::{Fallback, Route, RouteKind, SmtpPreset, SmtpSecurity};
 pub use sign_in::{SignInFlow, SignInPrompt};
 pub use test_mail::{TestDelivery, TestMail};
 pub use token::{RevealedAccessToken, TokenOrigin, TokenState, TokenStatus};
+pub use transfer::{
+    DeliveryNotification, NotifyWhen, RecipientNotification, ReturnedContent, TransferOption,
+    TransferOptions,
+};
 pub use vault::{VaultFinding, VaultRecord, VaultRecordKind, VaultReport};

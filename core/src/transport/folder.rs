@@ -3,6 +3,7 @@
 //! The envelope stands before the message as the fields `X-Sender` and `X-Receiver`, as Exchange's pickup folder has them.
 
 use super::{Outcome, OutgoingMail, Transport, accepted_by, not_tried};
+use crate::body::Form;
 use crate::error::{Error, Result};
 use crate::host::{Clock, Random, random_token};
 use crate::model::{ProblemKind, SmtpReply, Step, Trail};
@@ -11,6 +12,7 @@ use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::runtime::Handle;
 
 /// Writes mails into one folder.
 #[derive(Debug)]
@@ -26,7 +28,7 @@ impl Transport for FolderTransport {
     async fn deliver(&self, mail: OutgoingMail) -> Outcome {
         let mut trail = Trail {
             server: self.folder.display().to_string(),
-            size_bytes: u64::try_from(mail.mime.len()).unwrap_or(u64::MAX),
+            size_bytes: mail.mime.size_bytes(Form::Base64),
             ..Trail::default()
         };
         let recipients = mail.recipients.clone();
@@ -47,34 +49,47 @@ impl FolderTransport {
         let id = random_token(&*self.random)?;
         let name = format!("{:013}-{id}.eml", self.clock.now_unix_ms());
         let (folder, file) = (self.folder.clone(), name.clone());
-        let written = tokio::task::spawn_blocking(move || write_whole(&folder, &file, &mail)).await;
-        let written = written.map_err(io::Error::other).flatten();
-        written.map_err(|error| unwritable(&self.folder, error))?;
+        let runtime = Handle::current();
+        let writing = move || write_whole(&runtime, &folder, &file, &mail);
+        let written = tokio::task::spawn_blocking(writing).await;
+        written.map_err(|error| unwritable(&self.folder, io::Error::other(error)))??;
         Ok(name)
     }
 }
 
 /// Writes beside the file's name, makes it durable, and gives it its name unless something has that already.
-fn write_whole(folder: &Path, name: &str, mail: &OutgoingMail) -> io::Result<()> {
+fn write_whole(runtime: &Handle, folder: &Path, name: &str, mail: &OutgoingMail) -> Result<()> {
+    let failed = |error| unwritable(folder, error);
     let partial = folder.join(format!(".{name}.part"));
-    let written = write_durably(&partial, mail).and_then(|()| {
+    let file = std::fs::File::create_new(&partial).map_err(failed)?;
+    let written = write_durably(runtime, file, mail, &failed).and_then(|()| {
         // A link, unlike a renaming, never replaces what is there.
-        std::fs::hard_link(&partial, folder.join(name))
+        std::fs::hard_link(&partial, folder.join(name)).map_err(failed)
     });
     let removed = std::fs::remove_file(&partial);
     written?;
-    removed?;
-    sync_folder(folder)
+    removed.and_then(|()| sync_folder(folder)).map_err(failed)
 }
 
-fn write_durably(path: &Path, mail: &OutgoingMail) -> io::Result<()> {
-    let mut file = std::fs::File::create_new(path)?;
-    file.write_all(format!("X-Sender: <{}>\r\n", mail.sender).as_bytes())?;
+fn write_durably(
+    runtime: &Handle,
+    mut file: std::fs::File,
+    mail: &OutgoingMail,
+    failed: &impl Fn(io::Error) -> Error,
+) -> Result<()> {
+    let mut envelope = format!("X-Sender: <{}>\r\n", mail.sender);
     for recipient in &mail.recipients {
-        file.write_all(format!("X-Receiver: <{recipient}>\r\n").as_bytes())?;
+        envelope += &format!("X-Receiver: <{recipient}>\r\n");
     }
-    file.write_all(&mail.mime)?;
-    file.sync_all()
+    file.write_all(envelope.as_bytes()).map_err(failed)?;
+    let mut reader = mail.mime.reader(Form::Base64);
+    loop {
+        let octets = runtime.block_on(reader.next(usize::MAX))?;
+        if octets.is_empty() {
+            return file.sync_all().map_err(failed);
+        }
+        file.write_all(&octets).map_err(failed)?;
+    }
 }
 
 /// Makes the name durable as well; Windows does so by itself, and cannot open a folder.
@@ -135,6 +150,7 @@ mod tests {
             mime: b"Subject: x\r\n\r\nhello\r\n".to_vec().into(),
             needs_smtputf8: false,
             eight_bit: false,
+            transfer: crate::model::TransferOptions::default(),
         }
     }
 
@@ -170,12 +186,15 @@ mod tests {
         }
     }
 
-    #[test]
-    fn a_file_that_is_there_is_never_replaced() {
+    #[tokio::test]
+    async fn a_file_that_is_there_is_never_replaced() {
         let folder = tempfile::tempdir().unwrap();
-        std::fs::write(folder.path().join("a.eml"), "first").unwrap();
-        let error = write_whole(folder.path(), "a.eml", &mail()).unwrap_err();
-        assert_eq!(error.kind(), io::ErrorKind::AlreadyExists);
+        let path = folder.path().to_owned();
+        std::fs::write(path.join("a.eml"), "first").unwrap();
+        let runtime = Handle::current();
+        let writing = move || write_whole(&runtime, &path, "a.eml", &mail());
+        let written = tokio::task::spawn_blocking(writing).await.unwrap();
+        assert_eq!(written.unwrap_err().code(), "folder-unwritable");
         let files: Vec<_> = std::fs::read_dir(folder.path())
             .unwrap()
             .flatten()

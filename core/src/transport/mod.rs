@@ -8,9 +8,10 @@ pub(crate) mod route;
 pub(crate) mod smtp;
 mod verdict;
 
+use crate::body::Body;
 use crate::error::Result;
 use crate::host::{Clock, Network};
-use crate::model::{RecipientVerdict, SmtpReply, SmtpSecurity, Timeouts, Trail};
+use crate::model::{RecipientVerdict, SmtpReply, SmtpSecurity, Timeouts, Trail, TransferOptions};
 use crate::token::TokenSource;
 use async_trait::async_trait;
 use std::collections::HashMap;
@@ -31,11 +32,13 @@ pub(crate) struct OutgoingMail {
     /// `RCPT TO`, at least one.
     pub(crate) recipients: Vec<String>,
     /// The message (RFC 5322) with CRLF line ends, shared.
-    pub(crate) mime: bytes::Bytes,
+    pub(crate) mime: Body,
     /// Whether an address or a header field needs SMTPUTF8 (RFC 6531).
     pub(crate) needs_smtputf8: bool,
     /// Whether the message has octets above 127, which needs 8BITMIME (RFC 6152).
     pub(crate) eight_bit: bool,
+    /// What is asked of the servers on the way, about recipients as they stand in `recipients`.
+    pub(crate) transfer: TransferOptions,
 }
 
 /// Where and as whom to submit.

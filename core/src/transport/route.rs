@@ -3,8 +3,10 @@
 
 use super::folder::FolderTransport;
 use super::graph::GraphTransport;
+use super::smtp::{asked_for, no_require_tls};
 use super::verdict::{classified, not_tried};
 use super::{Login, Outcome, OutgoingMail, Roads, SmtpRoute, Transport};
+use crate::body::Form;
 use crate::error::{Error, Result};
 use crate::host::{Clock, HttpClient, Random};
 use crate::model::{
@@ -38,10 +40,14 @@ impl Travel<'_> {
         mail: OutgoingMail,
     ) -> Outcome {
         let identity = identity(account, &login, &mail);
+        let asked = asked_for(&mail.transfer);
         let mut outcome = match check(account, &mail) {
             Ok(()) => self.road(account, login).deliver(mail).await,
             Err(error) => not_tried(Trail::default(), &mail.recipients, error),
         };
+        if !is_smtp(&account.route) {
+            outcome.trail.not_offered = asked;
+        }
         outcome.trail.route = account.route.kind();
         outcome.trail.identity = identity;
         classified(outcome)
@@ -75,10 +81,7 @@ impl Travel<'_> {
 
     /// The account's road, where it leads to an SMTP server.
     pub(crate) fn smtp(&self, account: &Account, login: Login) -> Option<SmtpRoute> {
-        match &account.route {
-            Route::Folder { .. } | Route::Graph { .. } => None,
-            _ => Some(self.smtp_route(account, login)),
-        }
+        is_smtp(&account.route).then(|| self.smtp_route(account, login))
     }
 
     fn smtp_route(&self, account: &Account, login: Login) -> SmtpRoute {
@@ -119,6 +122,11 @@ pub(crate) fn passed_over(outcome: &Outcome) -> Option<&Error> {
     (error.is_before_mail() && is_of_the_road && nobody_tried).then_some(error)
 }
 
+/// Whether a road leads to an SMTP server: others know nothing of SMTP's extensions.
+fn is_smtp(route: &Route) -> bool {
+    !matches!(route, Route::Folder { .. } | Route::Graph { .. })
+}
+
 /// What the road does not allow, found out before anybody is bothered. Errors: `Rejected`.
 fn check(account: &Account, mail: &OutgoingMail) -> Result<()> {
     let limits = limits(&account.route)?;
@@ -131,7 +139,7 @@ fn check(account: &Account, mail: &OutgoingMail) -> Result<()> {
             "split the recipients over several mails",
         ));
     }
-    let size = u64::try_from(mail.mime.len()).unwrap_or(u64::MAX);
+    let size = mail.mime.size_bytes(Form::Base64);
     if let Some(most) = limits.message_bytes.filter(|most| size > *most) {
         let fix = match &account.route {
             Route::Graph {
@@ -147,6 +155,9 @@ fn check(account: &Account, mail: &OutgoingMail) -> Result<()> {
             format!("the mail has {size} octets, and this route takes at most {most}"),
             fix,
         ));
+    }
+    if mail.transfer.require_tls && !is_smtp(&account.route) {
+        return Err(no_require_tls("this route"));
     }
     match &account.route {
         Route::DirectSend { domains, .. } => check_inside(account, domains, mail),
@@ -184,7 +195,8 @@ fn domain_of(address: &str) -> &str {
 
 /// As whom the mail goes out.
 fn identity(account: &Account, login: &Login, mail: &OutgoingMail) -> SenderIdentity {
-    let message = MessageParser::default().parse_headers(&mail.mime[..]);
+    let beginning = mail.mime.beginning();
+    let message = MessageParser::default().parse_headers(&beginning[..]);
     let address = |field: Option<&Address<'_>>| {
         let entry = field.and_then(Address::first);
         let address = entry.and_then(|entry| entry.address());
@@ -318,6 +330,7 @@ mod tests {
             mime: format!("{header}\r\nhello\r\n").into(),
             needs_smtputf8: false,
             eight_bit: false,
+            transfer: crate::model::TransferOptions::default(),
         }
     }
 

@@ -123,6 +123,7 @@ fn envelope(account: &str) -> Envelope {
         account: account.to_owned(),
         sender: None,
         recipients: vec!["ada@example.test".to_owned()],
+        ..Envelope::default()
     }
 }
 

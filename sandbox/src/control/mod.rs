@@ -197,6 +197,7 @@ fn all(mails: &[Arc<StoredMail>]) -> Json<Value> {
             "envelope_sender": mail.envelope_sender,
             "accepted_recipients": mail.accepted_recipients,
             "mail_parameters": mail.mail_parameters,
+            "recipient_parameters": mail.recipient_parameters,
             "chunked": mail.chunked,
             "mime_base64": STANDARD.encode(&mail.mime),
         })

@@ -32,7 +32,9 @@ mod page;
 mod store;
 mod view;
 
-pub use store::{Inbox, MAX_BYTES, MAX_MAILS, NewMail, RefusedRecipient, StoredMail};
+pub use store::{
+    Inbox, MAX_BYTES, MAX_MAILS, NewMail, RecipientParameters, RefusedRecipient, StoredMail,
+};
 
 /// The web page at `/` and the JSON API under `/api/`.
 ///

@@ -46,10 +46,21 @@ pub struct NewMail {
     pub refused_recipients: Vec<RefusedRecipient>,
     /// The parameters of `MAIL FROM`, such as `SIZE=123` or `BODY=8BITMIME`.
     pub mail_parameters: Vec<String>,
+    /// The parameters of `RCPT TO`, of every accepted recipient that had some.
+    pub recipient_parameters: Vec<RecipientParameters>,
     /// Whether the mail came by `BDAT` (RFC 3030) instead of `DATA`.
     pub chunked: bool,
     /// The message as transferred, without dot-stuffing.
     pub mime: Vec<u8>,
+}
+
+/// What was asked for one recipient.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct RecipientParameters {
+    /// The address of `RCPT TO`.
+    pub address: String,
+    /// Such as `NOTIFY=FAILURE,DELAY` or `ORCPT=rfc822;ben@fabrikam.test`.
+    pub parameters: Vec<String>,
 }
 
 /// A recipient the SMTP server refused.
@@ -384,6 +395,7 @@ pub(super) mod tests {
             accepted_recipients: vec!["ben@fabrikam.test".into()],
             refused_recipients: Vec::new(),
             mail_parameters: vec!["BODY=8BITMIME".into()],
+            recipient_parameters: Vec::new(),
             chunked: false,
             mime: mime.into(),
         }

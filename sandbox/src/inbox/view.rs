@@ -6,7 +6,7 @@ use mail_parser::{Addr, HeaderName, HeaderValue};
 use serde::Serialize;
 
 use super::mime::{Entity, HeaderField, Leaf};
-use super::store::{NewMail, RefusedRecipient, StoredMail};
+use super::store::{NewMail, RecipientParameters, RefusedRecipient, StoredMail};
 
 /// What is read from a mail once and kept.
 pub(super) struct Digest {
@@ -87,6 +87,7 @@ struct Delivery {
     authenticated_as: Option<String>,
     token: Option<serde_json::Value>,
     mail_parameters: Vec<String>,
+    recipient_parameters: Vec<RecipientParameters>,
     chunked: bool,
 }
 
@@ -150,6 +151,7 @@ impl Detail {
                 authenticated_as: mail.authenticated_as.clone(),
                 token: mail.token.clone(),
                 mail_parameters: mail.mail_parameters.clone(),
+                recipient_parameters: mail.recipient_parameters.clone(),
                 chunked: mail.chunked,
             },
         }

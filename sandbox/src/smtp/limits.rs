@@ -22,6 +22,8 @@ pub struct SubmissionLimits {
     pub message_bytes: usize,
     /// Extensions left out of the answer to EHLO, such as `CHUNKING`, as some firewalls do. Default: none.
     pub hidden_extensions: &'static [&'static str],
+    /// Extensions offered beside those of the service: `REQUIRETLS`, `MT-PRIORITY`. Default: none.
+    pub extra_extensions: &'static [&'static str],
 }
 
 impl Default for SubmissionLimits {
@@ -33,7 +35,15 @@ impl Default for SubmissionLimits {
             messages_per_minute: None,
             message_bytes: 35 * 1024 * 1024,
             hidden_extensions: &[],
+            extra_extensions: &[],
         }
+    }
+}
+
+impl SubmissionLimits {
+    /// What SIZE says: 150 MiB, whatever the mailbox may send, and more only where that is more.
+    pub(crate) fn announced_bytes(&self) -> usize {
+        self.message_bytes.max(157_286_400)
     }
 }
 

@@ -3,6 +3,7 @@
 
 use std::net::IpAddr;
 
+use super::limits::SubmissionLimits;
 use crate::catalogue::replies::{Reply, Tail};
 use crate::cloud::Cloud;
 
@@ -52,7 +53,7 @@ impl Voice {
         &self,
         encrypted: bool,
         mechanisms: &[&str],
-        hidden: &[&str],
+        allowed: &SubmissionLimits,
     ) -> String {
         let negotiable = match (encrypted, mechanisms) {
             (false, _) => "STARTTLS".to_owned(),
@@ -60,7 +61,7 @@ impl Voice {
             (true, mechanisms) => format!("AUTH {}", mechanisms.join(" ")),
         };
         let hello = format!("{PUBLIC_NAME} Hello [{}]", self.client);
-        let size = format!("SIZE {ANNOUNCED_SIZE_BYTES}");
+        let size = format!("SIZE {}", allowed.announced_bytes());
         let lines = [
             &hello,
             &size,
@@ -71,16 +72,20 @@ impl Voice {
             "8BITMIME",
             "BINARYMIME",
             "CHUNKING",
+            "SMTPUTF8",
         ];
-        let is_shown = |line: &&&str| !line.is_empty() && !hidden.contains(*line);
+        let is_shown =
+            |line: &&&str| !line.is_empty() && !allowed.hidden_extensions.contains(*line);
         let lines = lines.iter().filter(is_shown);
-        let continued: String = lines.map(|line| format!("250-{line}\r\n")).collect();
-        continued + "250 SMTPUTF8"
+        // REQUIRETLS is offered over TLS only (RFC 8689, section 2).
+        let extra = allowed.extra_extensions.iter().filter(|_| encrypted);
+        let lines: Vec<_> = lines.chain(extra).copied().collect();
+        let mut hello = format!("250-{}", lines.join("\r\n250-"));
+        let last = hello.len() - lines.last().map_or(0, |line| line.len()) - 1;
+        hello.replace_range(last..=last, " ");
+        hello
     }
 }
-
-/// 150 MiB: what the service announces, whatever the mailbox may send.
-pub(super) const ANNOUNCED_SIZE_BYTES: usize = 157_286_400;
 
 /// The name of the server that made a message id for a message without one.
 pub(super) const MESSAGE_ID_DOMAIN: &str = "SB1P000MB0001.SBXP000.PROD.OUTLOOK.COM";

@@ -126,10 +126,10 @@ impl Session {
         self.ehlo = Some(name);
         self.transaction = None;
         let hello = if extended {
-            let hidden = self.cloud.limits.allowed().hidden_extensions;
             let mechanisms = self.service.mechanisms();
+            let allowed = self.cloud.limits.allowed();
             self.voice
-                .extended_hello(self.wire.is_encrypted(), mechanisms, hidden)
+                .extended_hello(self.wire.is_encrypted(), mechanisms, allowed)
         } else {
             self.voice.hello()
         };

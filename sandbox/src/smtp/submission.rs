@@ -14,7 +14,7 @@ use crate::catalogue::replies::{
     THROTTLE_CONCURRENCY, THROTTLE_RATE,
 };
 use crate::cloud::Cloud;
-use crate::inbox::{NewMail, RefusedRecipient};
+use crate::inbox::{NewMail, RecipientParameters, RefusedRecipient};
 
 /// A mail transaction (RFC 5321, section 3.3).
 #[derive(Debug, Default)]
@@ -24,6 +24,7 @@ pub(super) struct Transaction {
     /// BODY=BINARYMIME: the content must come by BDAT.
     pub(super) binary: bool,
     pub(super) accepted: Vec<String>,
+    pub(super) recipient_parameters: Vec<RecipientParameters>,
     pub(super) refused: Vec<RefusedRecipient>,
     /// What has come by BDAT so far.
     pub(super) chunks: Option<Vec<u8>>,
@@ -133,6 +134,7 @@ impl Submission<'_> {
             accepted_recipients: self.transaction.accepted,
             refused_recipients: self.transaction.refused,
             mail_parameters: self.transaction.parameters,
+            recipient_parameters: self.transaction.recipient_parameters,
             chunked: self.transaction.chunks.is_some(),
             mime: self.mime,
         }

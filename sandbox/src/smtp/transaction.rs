@@ -2,14 +2,13 @@
 //! The verdict on the complete message is in `submission`.
 
 use super::command::{PathAndParameters, is_address};
-use super::reply::ANNOUNCED_SIZE_BYTES;
 use super::service::SmtpService;
 use super::session::{Outcome, Session};
 use super::submission::{Submission, Transaction};
 use super::wire::Content;
 use crate::catalogue::{Reply, replies};
 use crate::faults::Phase;
-use crate::inbox::RefusedRecipient;
+use crate::inbox::{RecipientParameters, RefusedRecipient};
 
 impl Session {
     pub(super) async fn mail(&mut self, path: PathAndParameters) -> Outcome {
@@ -43,7 +42,8 @@ impl Session {
         if self.transaction.is_some() {
             return Some(&replies::SENDER_ALREADY_SPECIFIED);
         }
-        if !has_sound_mail_parameters(path) {
+        let extra = self.cloud.limits.allowed().extra_extensions;
+        if !has_sound_mail_parameters(path, extra) {
             return Some(&replies::INVALID_ARGUMENTS);
         }
         if !path.address.is_empty()
@@ -79,6 +79,12 @@ impl Session {
                 reply
             }
             None => {
+                if !path.parameters.is_empty() {
+                    transaction.recipient_parameters.push(RecipientParameters {
+                        address: path.address.clone(),
+                        parameters: path.parameters,
+                    });
+                }
                 transaction.accepted.push(path.address);
                 self.voice.say(&self.cloud, &replies::RECIPIENT_OK, &[])
             }
@@ -93,7 +99,7 @@ impl Session {
         path: &PathAndParameters,
     ) -> Option<String> {
         let allowed = self.cloud.limits.allowed().recipients_per_message;
-        let reply = if path.unknown_parameter(&["NOTIFY", "ORCPT"]).is_some() {
+        let reply = if !has_sound_recipient_parameters(path) {
             &replies::INVALID_ARGUMENTS
         } else if transaction.accepted.len() >= allowed {
             &replies::TOO_MANY_RECIPIENTS
@@ -246,11 +252,7 @@ impl Session {
     }
 
     fn message_limit_bytes(&self) -> usize {
-        self.cloud
-            .limits
-            .allowed()
-            .message_bytes
-            .min(ANNOUNCED_SIZE_BYTES)
+        self.cloud.limits.allowed().message_bytes
     }
 }
 
@@ -258,16 +260,37 @@ fn is_permitted_address(address: &str, international: bool) -> bool {
     is_address(address) && (international || address.is_ascii())
 }
 
-fn has_sound_mail_parameters(path: &PathAndParameters) -> bool {
+/// `extra` are extensions that the service itself does not offer, each with a parameter of its own name.
+fn has_sound_mail_parameters(path: &PathAndParameters, extra: &[&str]) -> bool {
     let one_of = |name: &str, values: &[&str]| {
         path.parameter(name)
             .is_none_or(|value| values.iter().any(|known| known.eq_ignore_ascii_case(value)))
     };
-    path.unknown_parameter(&["SIZE", "BODY", "SMTPUTF8", "RET", "ENVID", "AUTH"])
-        .is_none()
+    let known = ["SIZE", "BODY", "SMTPUTF8", "RET", "ENVID", "AUTH"];
+    let known: Vec<_> = known.iter().chain(extra).copied().collect();
+    path.unknown_parameter(&known).is_none()
         && path
             .parameter("SIZE")
             .is_none_or(|size| size.parse::<u64>().is_ok())
+        && path.parameter("MT-PRIORITY").is_none_or(|priority| {
+            priority
+                .parse()
+                .is_ok_and(|value: i8| (-9..=9).contains(&value))
+        })
         && one_of("BODY", &["7BIT", "8BITMIME", "BINARYMIME"])
         && one_of("RET", &["FULL", "HDRS"])
+}
+
+/// RFC 3461, sections 4.1 and 4.2.
+fn has_sound_recipient_parameters(path: &PathAndParameters) -> bool {
+    let is_sound_notify = |value: &str| {
+        let words: Vec<_> = value.split(',').map(str::to_ascii_uppercase).collect();
+        let is_known = |word: &String| ["SUCCESS", "FAILURE", "DELAY"].contains(&word.as_str());
+        words == ["NEVER"] || words.iter().all(is_known)
+    };
+    path.unknown_parameter(&["NOTIFY", "ORCPT"]).is_none()
+        && path.parameter("NOTIFY").is_none_or(is_sound_notify)
+        && path
+            .parameter("ORCPT")
+            .is_none_or(|value| value.contains(';'))
 }

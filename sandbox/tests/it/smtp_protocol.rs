@@ -304,6 +304,55 @@ async fn an_auth_line_may_have_sixteen_kibibytes() {
 }
 
 #[tokio::test]
+async fn what_is_asked_for_a_recipient_is_kept_and_what_is_no_request_is_refused() {
+    let sandbox = limited(SubmissionLimits {
+        extra_extensions: &["REQUIRETLS", "MT-PRIORITY"],
+        ..SubmissionLimits::default()
+    })
+    .await;
+    let mut smtp = signed_in(&sandbox).await;
+    let mail = format!("{MAIL} RET=HDRS ENVID=7 REQUIRETLS MT-PRIORITY=-9");
+    let flight = [
+        (
+            &*format!("{MAIL} MT-PRIORITY=10"),
+            "501 5.5.4 Invalid arguments",
+        ),
+        (&mail, "250 2.1.0 Sender OK"),
+        (
+            &format!("{RCPT} NOTIFY=NEVER,DELAY"),
+            "501 5.5.4 Invalid arguments",
+        ),
+        (
+            &format!("{RCPT} ORCPT=someone"),
+            "501 5.5.4 Invalid arguments",
+        ),
+        (
+            &format!("{RCPT} NOTIFY=SUCCESS,DELAY ORCPT=rfc822;someone"),
+            "250 2.1.5 Recipient OK",
+        ),
+    ];
+    converse(&mut smtp, &flight).await;
+    smtp.send("BDAT 34 LAST\r\nFrom: billing@contoso.example\r\n\r\n\n")
+        .await;
+    assert!(smtp.reply().await.starts_with("250"));
+    let mails = sandbox.inbox().wait_for(1).await;
+    let kept = &mails[0].mail.recipient_parameters[0];
+    assert_eq!(kept.address, "someone@elsewhere.example");
+    assert_eq!(
+        kept.parameters,
+        ["NOTIFY=SUCCESS,DELAY", "ORCPT=rfc822;someone"]
+    );
+    // The service itself offers neither.
+    let sandbox = self::sandbox().await;
+    let mut smtp = signed_in(&sandbox).await;
+    converse(
+        &mut smtp,
+        &[(&format!("{MAIL} REQUIRETLS"), "501 5.5.4 Invalid arguments")],
+    )
+    .await;
+}
+
+#[tokio::test]
 async fn rubbish_is_answered_and_never_breaks_the_session() {
     let sandbox = sandbox().await;
     let mut smtp = signed_in(&sandbox).await;

@@ -26,8 +26,8 @@ pub(super) struct File {
 }
 
 /// The message with all recipients in its header. Errors: `Rejected`.
-pub(super) fn for_graph(mail: &OutgoingMail, mailbox: &str) -> Result<Vec<u8>> {
-    let message = MessageParser::default().parse_headers(&mail.mime[..]);
+pub(super) fn for_graph(mail: &OutgoingMail, whole: Vec<u8>, mailbox: &str) -> Result<Vec<u8>> {
+    let message = MessageParser::default().parse_headers(&whole[..]);
     let message = message.ok_or_else(unreadable)?;
     check_sender(mail, &message, mailbox)?;
     let named = [message.to(), message.cc(), message.bcc()];
@@ -43,10 +43,10 @@ pub(super) fn for_graph(mail: &OutgoingMail, mailbox: &str) -> Result<Vec<u8>> {
         .map(String::as_str)
         .collect();
     if hidden.is_empty() {
-        return Ok(mail.mime.to_vec());
+        return Ok(whole);
     }
     let mut mime = format!("Bcc: <{}>\r\n", hidden.join(">,\r\n <")).into_bytes();
-    mime.extend_from_slice(&mail.mime);
+    mime.extend_from_slice(&whole);
     Ok(mime)
 }
 
@@ -192,12 +192,18 @@ mod tests {
             mime: format!("From: ada@example.com\r\n{header}\r\nhello\r\n").into(),
             needs_smtputf8: false,
             eight_bit: false,
+            transfer: crate::model::TransferOptions::default(),
         }
+    }
+
+    fn octets(mail: &OutgoingMail) -> Vec<u8> {
+        mail.mime.whole(crate::body::Form::Base64).unwrap().to_vec()
     }
 
     /// `expected` is the `Bcc` line, nothing, or the code of the refusal.
     fn check(header: &str, recipients: &[&str], expected: Result<Option<&str>, &str>) {
-        let made = for_graph(&mail(header, recipients), "ada@example.com");
+        let mail = mail(header, recipients);
+        let made = for_graph(&mail, octets(&mail), "ada@example.com");
         let made = made.as_ref().map(|mime| {
             let text = std::str::from_utf8(mime).unwrap();
             text.strip_prefix("Bcc: ")
@@ -238,7 +244,7 @@ mod tests {
             sender: String::new(),
             ..mail("To: b@example.com\r\n", &["b@example.com"])
         };
-        let error = for_graph(&bounce, "ada@example.com").unwrap_err();
+        let error = for_graph(&bounce, octets(&bounce), "ada@example.com").unwrap_err();
         assert_eq!(error.code(), "route-without-envelope");
     }
 

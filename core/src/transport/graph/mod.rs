@@ -12,6 +12,7 @@ use self::mime::{File, Upload};
 use self::request::{Call, Fate, Refused};
 use super::folder::step;
 use super::{Outcome, OutgoingMail, Transport, accepted_by, alike, not_tried};
+use crate::body::Form;
 use crate::error::{Error, Result};
 use crate::host::{Clock, HttpClient};
 use crate::model::{ProblemKind, Retry, SmtpReply, Trail, Verdict};
@@ -53,7 +54,7 @@ impl Transport for GraphTransport {
             token: None,
             trail: Trail {
                 server: self.url.clone(),
-                size_bytes: u64::try_from(mail.mime.len()).unwrap_or(u64::MAX),
+                size_bytes: mail.mime.size_bytes(Form::Base64),
                 ..Trail::default()
             },
         };
@@ -95,7 +96,9 @@ struct Attempt<'a> {
 
 impl Attempt<'_> {
     async fn send(&mut self, mail: &OutgoingMail) -> Result<SmtpReply, Refused> {
-        let mime = mime::for_graph(mail, &self.road.mailbox).map_err(Refused::before)?;
+        let mime = mail.mime.read_whole().await;
+        let mime = mime.and_then(|whole| mime::for_graph(mail, whole, &self.road.mailbox));
+        let mime = mime.map_err(Refused::before)?;
         self.sign_in(None).await?;
         if mime.len() <= self.road.one_request_bytes {
             let user = self.user_url("sendMail");

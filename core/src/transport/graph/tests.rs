@@ -111,6 +111,7 @@ fn mail() -> OutgoingMail {
             .into(),
         needs_smtputf8: false,
         eight_bit: false,
+        transfer: crate::model::TransferOptions::default(),
     }
 }
 

@@ -5,14 +5,16 @@
 //! is of no use any more. A mail of which the server certainly has nothing goes back into the queue, once.
 
 use super::connection::Connection;
-use super::dot_stuffing::CrlfMessage;
+use super::dot_stuffing::Stuffing;
 use super::envelope::Envelope;
 use super::pipeline::{Next, Pipeline, Way};
 use super::queue::{Job, Queue};
 use super::session::Session;
 use super::transaction::{Command, Submitted};
+use crate::body::{BodyReader, Form};
 use crate::error::{Error, Result};
-use crate::model::{ProblemKind, Step, Trail};
+use crate::host::within;
+use crate::model::{ProblemKind, Step, Trail, TransferOption};
 use crate::transport::Outcome;
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -40,6 +42,11 @@ pub(super) struct Conversation {
 struct Underway {
     number: u64,
     job: Job,
+    form: Form,
+    /// Its message, as far as it has been read.
+    reader: Option<BodyReader>,
+    /// What it asks for and this server does not offer.
+    not_offered: Vec<TransferOption>,
     began: Duration,
     message_began: Option<Duration>,
     message_sent: Option<Duration>,
@@ -167,6 +174,21 @@ impl Conversation {
         self.pipeline.has_room() && (is_fresh || self.next_number == 0)
     }
 
+    /// Attachments go without base64 where the server takes that, and it saves something.
+    fn form(&self, job: &Job) -> Form {
+        let mime = &job.mail.mime;
+        let saved = || {
+            let base64 = mime.size_bytes(Form::Base64);
+            base64.saturating_sub(mime.size_bytes(Form::Binary))
+        };
+        let takes_binary =
+            self.pipeline.way() == Way::Chunked && self.session.extensions.binary_mime;
+        match takes_binary && saved() >= LEAST_SAVED_BYTES {
+            true => Form::Binary,
+            false => Form::Base64,
+        }
+    }
+
     /// Begins what waits in the queue, as far as there is room.
     fn take(&mut self) {
         while self.has_room() {
@@ -182,25 +204,31 @@ impl Conversation {
         if job.is_abandoned() {
             return;
         }
-        let commands = Envelope::parse(&job.mail)
-            .and_then(|envelope| envelope.commands(&self.queue.host, &self.session.extensions));
-        let commands = match commands {
+        let form = self.form(&job);
+        let commands = Envelope::parse(&job.mail).and_then(|envelope| {
+            envelope.commands(&self.queue.host, &self.session.extensions, form)
+        });
+        let mut commands = match commands {
             Ok(commands) => commands,
             Err(error) => return job.refuse(error, self.trail_with(Vec::new())),
         };
         let now = self.now();
         let rested = now.saturating_sub(self.resting_since);
         let is_cautious = self.carried > 0 && self.underway.is_empty() && rested >= TRUST_LIMIT;
+        let not_offered = std::mem::take(&mut commands.not_offered);
         self.pipeline.begin(
             self.next_number,
             job.mail.recipients.clone(),
             commands,
-            job.mail.mime.len(),
+            job.mail.mime.size_bytes(form),
             is_cautious,
         );
         self.underway.push_back(Underway {
             number: self.next_number,
             job,
+            form,
+            reader: None,
+            not_offered,
             began: now,
             message_began: None,
             message_sent: None,
@@ -215,10 +243,10 @@ impl Conversation {
             match next {
                 Next::Say(lines) => self.add(&mut flight, lines.as_bytes(), is_unasked),
                 Next::SendMessage(number) => self.add_message(&mut flight, number).await?,
-                Next::SendChunk(number, Command::Chunk(start, end, is_last)) => {
-                    let line = bdat(end - start, is_last);
+                Next::SendChunk(number, Command::Chunk(size_bytes, is_last)) => {
+                    let line = bdat(size_bytes, is_last);
                     self.add(&mut flight, line.as_bytes(), is_unasked);
-                    self.add_chunk(&mut flight, number, start..end).await?;
+                    self.add_chunk(&mut flight, number, size_bytes).await?;
                 }
                 _ => break,
             }
@@ -238,47 +266,84 @@ impl Conversation {
 
     /// Adds a message as DATA wants it, and writes what does not fit into one flight.
     async fn add_message(&mut self, flight: &mut Flight, number: u64) -> Result<(), Over> {
-        let Some(mime) = self.message(number) else {
-            return Ok(());
-        };
-        // It was checked before it came into the queue.
-        let Ok(message) = CrlfMessage::parse(&mime) else {
-            return Ok(());
-        };
-        let mut pieces = message.stuffed();
-        let mut piece = Vec::new();
-        while pieces.next_into(&mut piece) {
-            self.write_unless_small(flight, piece.len(), number).await?;
-            self.add(flight, &piece, true);
+        let mut stuffing = Stuffing::default();
+        let mut stuffed = Vec::new();
+        loop {
+            let octets = self.read(flight, number, FLIGHT_BYTES).await?;
+            let is_end = octets.is_empty();
+            let added = match is_end {
+                true => std::mem::take(&mut stuffing).end(&mut stuffed),
+                false => stuffing.go_on(&octets, &mut stuffed),
+            };
+            if let Err(error) = added {
+                return Err(self.withdraw(flight, number, &error).await);
+            }
+            self.write_unless_small(flight, stuffed.len(), number)
+                .await?;
+            self.add(flight, &stuffed, true);
+            stuffed.clear();
+            if is_end {
+                self.message_added(flight, number);
+                return Ok(());
+            }
         }
-        self.message_added(flight, number);
-        Ok(())
     }
 
-    /// Adds a part of a message as it is, and writes what does not fit into one flight.
+    /// Adds the next part of a message as it is, and writes what does not fit into one flight.
     async fn add_chunk(
         &mut self,
         flight: &mut Flight,
         number: u64,
-        range: std::ops::Range<usize>,
+        size_bytes: u64,
     ) -> Result<(), Over> {
-        let Some(mime) = self.message(number) else {
-            return Ok(());
-        };
-        for piece in mime.get(range).unwrap_or_default().chunks(FLIGHT_BYTES) {
-            self.write_unless_small(flight, piece.len(), number).await?;
+        let mut left = size_bytes;
+        while left > 0 {
+            let limit = usize::try_from(left).unwrap_or(FLIGHT_BYTES);
+            let octets = self.read(flight, number, limit.min(FLIGHT_BYTES)).await?;
+            if octets.is_empty() {
+                return Err(self.withdraw(flight, number, &too_short()).await);
+            }
+            left = left.saturating_sub(octets.len() as u64);
+            self.write_unless_small(flight, octets.len(), number)
+                .await?;
             let is_unasked = !self.pipeline.awaits_reply();
-            self.add(flight, piece, is_unasked);
+            self.add(flight, &octets, is_unasked);
         }
         self.message_added(flight, number);
         Ok(())
     }
 
-    fn message(&mut self, number: u64) -> Option<bytes::Bytes> {
+    /// The next octets of a message; none at its end.
+    async fn read(
+        &mut self,
+        flight: &mut Flight,
+        number: u64,
+        limit_bytes: usize,
+    ) -> Result<bytes::Bytes, Over> {
         let now = self.now();
-        let mail = self.underway(number)?;
+        let limit = Duration::from_millis(self.queue.route.timeouts.reply_ms);
+        let clock = self.queue.clock.clone();
+        let Some(mail) = self.underway(number) else {
+            return Ok(bytes::Bytes::new());
+        };
         mail.message_began.get_or_insert(now);
-        Some(mail.job.mail.mime.clone())
+        let body = &mail.job.mail.mime;
+        let reader = mail.reader.get_or_insert_with(|| body.reader(mail.form));
+        let read = within(&*clock, limit, reader.next(limit_bytes)).await;
+        match read.unwrap_or_else(|| Err(too_slow(limit))) {
+            Ok(octets) => Ok(octets),
+            Err(error) => Err(self.withdraw(flight, number, &error).await),
+        }
+    }
+
+    /// Leaves a message without its end, which only the end of the connection can tell the server. What was to go out
+    /// before it goes.
+    async fn withdraw(&mut self, flight: &mut Flight, number: u64, error: &Error) -> Over {
+        if self.write(flight).await.is_ok() {
+            self.pipeline.abandon(number, error);
+            self.connection().give_up();
+        }
+        Over
     }
 
     fn message_added(&mut self, flight: &mut Flight, number: u64) {
@@ -417,14 +482,21 @@ impl Conversation {
 
     fn finish(&mut self, mail: Underway, submitted: Submitted) {
         let now = self.now();
-        if submitted.is_misunderstood || submitted.is_stalled {
+        // It may be that BINARYMIME was offered by something that does not know it: slower, it is not used.
+        let is_misunderstood = submitted.is_misunderstood
+            || (submitted.has_odd_parameter && mail.form == Form::Binary);
+        if is_misunderstood || submitted.is_stalled {
             self.queue.manners.slow_down(self.pipeline.way());
             self.pipeline.close();
         }
-        let goes_slower = submitted.is_misunderstood && self.pipeline.way() > Way::OneByOne;
+        let goes_slower = is_misunderstood && self.pipeline.way() > Way::OneByOne;
         let is_stale = submitted.is_lost && self.carried > 0;
         self.resting_since = now;
         let mut job = mail.job;
+        if submitted.is_untouched {
+            self.queue.put_back(job);
+            return;
+        }
         if submitted.is_unsent() && (goes_slower || is_stale) && !job.has_moved {
             job.has_moved = true;
             self.queue.put_back(job);
@@ -437,7 +509,9 @@ impl Conversation {
             ("verdict", mail.message_sent),
             ("", Some(now)),
         ];
-        let trail = self.trail_with(steps(&marks));
+        let mut trail = self.trail_with(steps(&marks));
+        trail.size_bytes = job.mail.mime.size_bytes(mail.form);
+        trail.not_offered = mail.not_offered;
         job.finish(Outcome {
             trail,
             recipients: submitted.recipients,
@@ -473,7 +547,7 @@ impl Conversation {
     }
 }
 
-fn bdat(size_bytes: usize, is_last: bool) -> String {
+fn bdat(size_bytes: u64, is_last: bool) -> String {
     let last = if is_last { " LAST" } else { "" };
     format!("BDAT {size_bytes}{last}\r\n")
 }
@@ -488,6 +562,27 @@ fn steps(marks: &[(&str, Option<Duration>)]) -> Vec<Step> {
     reached().zip(reached().skip(1)).map(step).collect()
 }
 
+fn too_short() -> Error {
+    Error::new(
+        ProblemKind::Internal,
+        "message-too-short",
+        "a message ended before the size that was declared, and nothing was delivered",
+        "report this: it is a fault of Mailbearer",
+    )
+}
+
+fn too_slow(limit: Duration) -> Error {
+    let seconds = limit.as_secs_f64();
+    Error::new(
+        ProblemKind::Unavailable,
+        "attachment-too-slow",
+        format!(
+            "nothing could be read of an attachment within {seconds} seconds, and nothing was delivered"
+        ),
+        "look at the disk or the network drive that the attachment is on, and send the mail again",
+    )
+}
+
 /// Nobody sees this error: whoever waited has gone.
 fn abandoned() -> Error {
     Error::new(
@@ -500,6 +595,8 @@ fn abandoned() -> Error {
 
 /// What goes out in one write at most, but for the commands of one mail: four TLS records.
 const FLIGHT_BYTES: usize = 64 * 1024;
+/// For less, an attachment keeps its base64, which every server further on takes too.
+const LEAST_SAVED_BYTES: u64 = 64 * 1024;
 /// After this long without use, a connection may be dead without anybody having noticed.
 const TRUST_LIMIT: Duration = Duration::from_secs(5);
 /// Before its token ends by this much, a connection begins no mail any more, in milliseconds.

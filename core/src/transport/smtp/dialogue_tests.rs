@@ -2,8 +2,9 @@
 //! Servers here behave; those that do not are in `hostile_tests`.
 
 use super::testing::{
-    MESSAGE, QUIT, RESPONSE, TOKEN, World, answer, in_small_steps, mail, script, signed_in,
+    Act, MESSAGE, QUIT, RESPONSE, TOKEN, World, answer, in_small_steps, mail, script, signed_in,
 };
+use crate::body::{Body, Form, Segment, Source};
 use crate::model::{RecipientVerdict, Verdict};
 use crate::transport::{Outcome, OutgoingMail, Transport as _};
 use std::sync::Arc;
@@ -693,4 +694,60 @@ async fn a_server_that_does_not_know_what_it_offers_gets_the_mail_the_slower_way
     );
     let outcome = play(&[&refused, &taken], &mail(&["b@example.com"])).await;
     assert_eq!(verdicts(&outcome), [(Verdict::Accepted, 250)]);
+}
+
+#[tokio::test]
+async fn a_server_that_does_not_know_the_binary_it_offers_gets_base64() {
+    let offers = signed_in(&["PIPELINING", "CHUNKING", "BINARYMIME"]);
+    let mime = Body::new(vec![
+        Segment::Octets("Content-Transfer-Encoding: ".into()),
+        Segment::Encoded(Source::memory(vec![0xff; 300_000].into())),
+        Segment::Octets("\r\n".into()),
+    ]);
+    let binary = read(&mime, Form::Binary).await;
+    let mut refused = script(&format!(
+        "{offers}C: MAIL FROM:<ada@example.com> BODY=BINARYMIME
+         C: RCPT TO:<b@example.com>
+         C: BDAT {} LAST",
+        binary.len()
+    ));
+    refused.push(Act::Hear(binary));
+    refused.extend(script(&format!(
+        "S: 504 5.5.4 parameter not implemented
+         S: 503 5.5.1 no MAIL
+         S: 503 5.5.1 no RCPT
+         {QUIT}"
+    )));
+    let taken = format!(
+        "{offers}C: MAIL FROM:<ada@example.com>
+         C: RCPT TO:<b@example.com>
+         C: DATA
+         S: 250 OK
+         S: 250 OK
+         S: 354 go
+         M
+         S: 250 taken
+         {QUIT}"
+    );
+    let world = Arc::new(World::new(&[refused, script(&taken)]));
+    let mail = OutgoingMail {
+        mime,
+        ..mail(&["b@example.com"])
+    };
+    let outcome = world.deliver(&mail).await;
+    world.expect_scripts_played();
+    assert_eq!(verdicts(&outcome), [(Verdict::Accepted, 250)]);
+    let base64 = mail.mime.size_bytes(Form::Base64);
+    assert_eq!(outcome.trail.size_bytes, base64);
+}
+
+/// All of a body at once.
+async fn read(body: &Body, form: Form) -> Vec<u8> {
+    let (mut reader, mut all) = (body.reader(form), Vec::new());
+    loop {
+        match reader.next(usize::MAX).await.unwrap() {
+            octets if octets.is_empty() => return all,
+            octets => all.extend_from_slice(&octets),
+        }
+    }
 }

@@ -1,97 +1,119 @@
-//! The message on its way through DATA (RFC 5321 section 4.5.2): dots doubled, the end marked once, chunk by chunk.
+//! The message on its way through DATA (RFC 5321 section 4.5.2): dots doubled, the end marked once, piece by piece.
 //! Changes nothing else. A message whose lines do not all end with CRLF is refused, never repaired: servers that read
 //! a bare CR or LF as a line's end could be made to see a second mail in it ("SMTP smuggling").
 
+use crate::body::{Body, Seen};
 use crate::error::{Error, Result};
 use crate::model::ProblemKind;
 
-/// A message whose every line ends with CRLF, except perhaps the last.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct CrlfMessage<'a>(&'a [u8]);
-
-impl<'a> CrlfMessage<'a> {
-    /// Checks the line ends. Errors: `Rejected`.
-    pub(super) fn parse(message: &'a [u8]) -> Result<Self> {
-        match bare_line_end(message) {
-            None => Ok(Self(message)),
-            Some(at) => Err(Error::new(
-                ProblemKind::Rejected,
-                "message-format",
-                format!("the message has a line that does not end with CRLF, at octet {at}"),
-                "end every line with CR LF, and use neither alone (RFC 5322 section 2.3)",
-            )),
+/// Checks the line ends of a message as far as they can be seen before it is sent. Errors: `Rejected`.
+pub(super) fn check_line_ends(message: &Body) -> Result<()> {
+    let mut line_ends = LineEnds::default();
+    for seen in message.seen() {
+        match seen {
+            Seen::Octets(octets) => line_ends.go_on(octets)?,
+            Seen::Text(size_bytes) => line_ends.pass(size_bytes)?,
         }
     }
-
-    /// Its octets for DATA in chunks of bounded size; the last one ends the data.
-    pub(super) fn stuffed(self) -> StuffedChunks<'a> {
-        StuffedChunks {
-            rest: self.0,
-            at_line_start: true,
-            is_over: false,
-        }
-    }
+    line_ends.end()
 }
 
-/// The chunks of a message on its way.
-#[derive(Debug)]
-pub(super) struct StuffedChunks<'a> {
-    rest: &'a [u8],
-    at_line_start: bool,
-    is_over: bool,
+/// A message on its way.
+#[derive(Debug, Default)]
+pub(super) struct Stuffing {
+    line_ends: LineEnds,
+    is_within_line: bool,
 }
 
-impl StuffedChunks<'_> {
-    /// Writes the next chunk in place of what `chunk` holds; `false` when there is no more.
-    pub(super) fn next_into(&mut self, chunk: &mut Vec<u8>) -> bool {
-        chunk.clear();
-        if self.is_over {
-            return false;
-        }
-        let (now, later) = self.rest.split_at(self.rest.len().min(CHUNK_BYTES));
-        self.rest = later;
-        self.stuff(now, chunk);
-        if later.is_empty() {
-            chunk.extend_from_slice(if self.at_line_start {
-                b".\r\n"
-            } else {
-                b"\r\n.\r\n"
-            });
-            self.is_over = true;
-        }
-        true
-    }
-
-    fn stuff(&mut self, octets: &[u8], chunk: &mut Vec<u8>) {
+impl Stuffing {
+    /// Adds the next octets of the message to what goes out. Errors: `Rejected`, for a bare CR or LF.
+    pub(super) fn go_on(&mut self, octets: &[u8], wire: &mut Vec<u8>) -> Result<()> {
+        self.line_ends.go_on(octets)?;
         for line in octets.split_inclusive(|octet| *octet == b'\n') {
-            if self.at_line_start && line.first() == Some(&b'.') {
-                chunk.push(b'.');
+            if !self.is_within_line && line.first() == Some(&b'.') {
+                wire.push(b'.');
             }
-            chunk.extend_from_slice(line);
-            self.at_line_start = line.last() == Some(&b'\n');
+            wire.extend_from_slice(line);
+            self.is_within_line = line.last() != Some(&b'\n');
+        }
+        Ok(())
+    }
+
+    /// Adds the end of the data. Errors: `Rejected`, for a bare CR at the very end.
+    pub(super) fn end(self, wire: &mut Vec<u8>) -> Result<()> {
+        self.line_ends.end()?;
+        wire.extend_from_slice(match self.is_within_line {
+            true => b"\r\n.\r\n",
+            false => b".\r\n",
+        });
+        Ok(())
+    }
+}
+
+/// Watches that CR and LF come only together, over pieces of any size.
+#[derive(Debug, Default)]
+struct LineEnds {
+    is_after_cr: bool,
+    at: u64,
+}
+
+impl LineEnds {
+    fn go_on(&mut self, octets: &[u8]) -> Result<()> {
+        for line in octets.split_inclusive(|octet| *octet == b'\n') {
+            let (text, has_lf) = match line {
+                [text @ .., b'\n'] => (text, true),
+                text => (text, false),
+            };
+            let (inside, has_cr) = match text {
+                [inside @ .., b'\r'] => (inside, true),
+                inside => (inside, false),
+            };
+            let begins_with_lf = has_lf && text.is_empty();
+            if self.is_after_cr != begins_with_lf {
+                // Either the CR of the piece before has no LF, or this LF has no CR.
+                return Err(bare_line_end(self.at - u64::from(self.is_after_cr)));
+            }
+            if let Some(place) = inside.iter().position(|octet| *octet == b'\r') {
+                return Err(bare_line_end(self.at + size(place)));
+            }
+            if has_lf && !has_cr && !begins_with_lf {
+                return Err(bare_line_end(self.at + size(text.len())));
+            }
+            self.is_after_cr = has_cr && !has_lf;
+            self.at += size(line.len());
+        }
+        Ok(())
+    }
+
+    /// Passes over whole lines.
+    fn pass(&mut self, size_bytes: u64) -> Result<()> {
+        if size_bytes > 0 {
+            self.end()?;
+        }
+        self.at += size_bytes;
+        Ok(())
+    }
+
+    fn end(&self) -> Result<()> {
+        match self.is_after_cr {
+            true => Err(bare_line_end(self.at - 1)),
+            false => Ok(()),
         }
     }
 }
 
-/// The place of the first CR or LF that is not part of a CRLF.
-fn bare_line_end(octets: &[u8]) -> Option<usize> {
-    let mut at = 0;
-    for line in octets.split_inclusive(|octet| *octet == b'\n') {
-        let inside = match line {
-            [inside @ .., b'\r', b'\n'] => inside,
-            [.., b'\n'] => return Some(at + line.len() - 1),
-            unfinished => unfinished,
-        };
-        if let Some(carriage_return) = inside.iter().position(|octet| *octet == b'\r') {
-            return Some(at + carriage_return);
-        }
-        at += line.len();
-    }
-    None
+fn size(octets: usize) -> u64 {
+    u64::try_from(octets).unwrap_or(u64::MAX)
 }
 
-/// What is sent, and has to be taken by the server within the deadline, at a time: four TLS records.
-const CHUNK_BYTES: usize = 64 * 1024;
+fn bare_line_end(at: u64) -> Error {
+    Error::new(
+        ProblemKind::Rejected,
+        "message-format",
+        format!("the message has a line that does not end with CRLF, at octet {at}"),
+        "end every line with CR LF, and use neither alone (RFC 5322 section 2.3)",
+    )
+}
 
 #[cfg(test)]
 mod tests {
@@ -99,13 +121,16 @@ mod tests {
     use proptest::prelude::*;
 
     fn stuffed(message: &[u8]) -> Vec<u8> {
-        let mut chunks = CrlfMessage::parse(message).unwrap().stuffed();
-        let (mut chunk, mut all) = (Vec::new(), Vec::new());
-        while chunks.next_into(&mut chunk) {
-            assert!(chunk.len() <= 2 * CHUNK_BYTES + 5);
-            all.extend_from_slice(&chunk);
+        stuffed_in(message, message.len().max(1)).unwrap()
+    }
+
+    fn stuffed_in(message: &[u8], piece_bytes: usize) -> Result<Vec<u8>> {
+        let (mut stuffing, mut wire) = (Stuffing::default(), Vec::new());
+        for piece in message.chunks(piece_bytes) {
+            stuffing.go_on(piece, &mut wire)?;
         }
-        all
+        stuffing.end(&mut wire)?;
+        Ok(wire)
     }
 
     /// What a server makes of it, written after RFC 5321 section 4.5.2 and in no way like the code above.
@@ -141,8 +166,8 @@ mod tests {
 
     #[test]
     fn refuses_line_ends_other_than_crlf() {
-        fn check(message: &[u8], at: &str) {
-            let error = CrlfMessage::parse(message).unwrap_err();
+        fn check(message: &'static [u8], at: &str) {
+            let error = check_line_ends(&Body::from(message)).unwrap_err();
             assert_eq!(error.code(), "message-format");
             assert!(error.to_string().ends_with(at), "{error}: {message:?}");
         }
@@ -156,19 +181,17 @@ mod tests {
     }
 
     #[test]
-    fn a_dot_at_the_start_of_a_later_chunk_is_doubled_only_at_a_line_start() {
+    fn a_dot_at_the_start_of_a_later_piece_is_doubled_only_at_a_line_start() {
         fn check(before: &str, expected: &str) {
-            let filling = "x".repeat(CHUNK_BYTES - before.len());
-            let message = format!("{filling}{before}.y\r\n");
-            let wire = String::from_utf8(stuffed(message.as_bytes())).unwrap();
-            assert_eq!(wire, format!("{filling}{expected}"));
+            let message = format!("{before}.y\r\n");
+            let wire = stuffed_in(message.as_bytes(), before.len()).unwrap();
+            assert_eq!(String::from_utf8(wire).unwrap(), expected);
         }
-        check("\r\n", "\r\n..y\r\n.\r\n");
+        check("x\r\n", "x\r\n..y\r\n.\r\n");
         check("ab", "ab.y\r\n.\r\n");
-        // The chunk ends between CR and LF.
-        let filling = "x".repeat(CHUNK_BYTES - 1);
-        let wire = stuffed(format!("{filling}\r\n.y\r\n").as_bytes());
-        assert!(wire.ends_with(b"x\r\n..y\r\n.\r\n"));
+        // The piece ends between CR and LF.
+        let wire = stuffed_in(b"x\r\n.y\r\n", 2).unwrap();
+        assert_eq!(wire, b"x\r\n..y\r\n.\r\n");
     }
 
     fn message() -> impl Strategy<Value = Vec<u8>> {
@@ -182,7 +205,8 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_server_gets_back_the_message(message in message()) {
+        fn a_server_gets_back_the_message_however_it_is_cut(message in message(), piece_bytes in 1usize..9) {
+            prop_assert_eq!(stuffed_in(&message, piece_bytes).unwrap(), stuffed(&message));
             let mut expected = message.clone();
             if !message.is_empty() && !message.ends_with(b"\r\n") {
                 expected.extend_from_slice(b"\r\n");
@@ -193,11 +217,14 @@ mod tests {
         #[test]
         fn no_bare_cr_or_lf_ever_leaves(octets in prop::collection::vec(
             prop::sample::select(b"\r\n.ab".as_slice()), 0..40,
-        )) {
+        ), piece_bytes in 1usize..9) {
             let text = String::from_utf8(octets).unwrap();
             let has_bare = text.replace("\r\n", "").contains(['\r', '\n']);
-            let parsed = CrlfMessage::parse(text.as_bytes());
-            prop_assert_eq!(parsed.is_err(), has_bare);
+            let checked = check_line_ends(&Body::from(text.clone()));
+            prop_assert_eq!(checked.is_err(), has_bare);
+            let sent = stuffed_in(text.as_bytes(), piece_bytes);
+            let wrong = |error: Error| error.to_string();
+            prop_assert_eq!(sent.map_err(wrong).err(), checked.map_err(wrong).err());
             if !has_bare {
                 let wire = String::from_utf8(stuffed(text.as_bytes())).unwrap();
                 prop_assert!(!wire.replace("\r\n", "").contains(['\r', '\n']));

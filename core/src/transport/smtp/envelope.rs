@@ -3,8 +3,10 @@
 //! add to it, or be read as something else.
 
 use super::extensions::Extensions;
+use super::notification::{mail_parameters, recipient_parameters};
+use crate::body::Form;
 use crate::error::{Error, Result};
-use crate::model::ProblemKind;
+use crate::model::{ProblemKind, TransferOption, TransferOptions};
 use crate::transport::OutgoingMail;
 
 /// Who a mail is from and to, in addresses that fit into commands, and what it needs of a server.
@@ -21,6 +23,8 @@ pub(super) struct EnvelopeCommands {
     pub(super) mail: String,
     /// RCPT TO, at least one, in order.
     pub(super) recipients: Vec<String>,
+    /// What the mail asks for and the server does not offer.
+    pub(super) not_offered: Vec<TransferOption>,
 }
 
 impl<'a> Envelope<'a> {
@@ -41,27 +45,52 @@ impl<'a> Envelope<'a> {
         })
     }
 
-    /// The commands for a server that offers these extensions. Errors: `Rejected`.
-    pub(super) fn commands(&self, host: &str, offered: &Extensions) -> Result<EnvelopeCommands> {
+    /// The commands for a server that offers these extensions, with the message in this form. Errors: `Rejected`.
+    pub(super) fn commands(
+        &self,
+        host: &str,
+        offered: &Extensions,
+        form: Form,
+    ) -> Result<EnvelopeCommands> {
         let recipients = self.mail.recipients.iter();
         Ok(EnvelopeCommands {
-            mail: self.mail_command(host, offered)?,
+            mail: self.mail_command(host, offered, form)?,
             recipients: recipients
-                .map(|address| format!("RCPT TO:<{address}>\r\n"))
+                .map(|address| self.recipient_command(address, offered))
                 .collect(),
+            not_offered: self.not_offered(offered),
         })
     }
 
-    fn mail_command(&self, host: &str, offered: &Extensions) -> Result<String> {
+    fn recipient_command(&self, address: &str, offered: &Extensions) -> String {
+        let notification = self.mail.transfer.notification.as_ref();
+        let parameters = notification.filter(|_| offered.dsn);
+        let parameters = parameters.map(|asked| recipient_parameters(asked, address));
+        format!("RCPT TO:<{address}>{}\r\n", parameters.unwrap_or_default())
+    }
+
+    /// A notification is about the mail, and a place in the queue a wish: neither is a reason not to deliver it.
+    fn not_offered(&self, offered: &Extensions) -> Vec<TransferOption> {
+        let mut lacking = asked_for(&self.mail.transfer);
+        lacking.retain(|option| match option {
+            TransferOption::Notification => !offered.dsn,
+            TransferOption::Priority => !offered.mt_priority,
+        });
+        lacking
+    }
+
+    fn mail_command(&self, host: &str, offered: &Extensions, form: Form) -> Result<String> {
         let mut words = vec![format!("MAIL FROM:<{}>", self.mail.sender)];
-        let size_bytes = u64::try_from(self.mail.mime.len()).unwrap_or(u64::MAX);
+        let size_bytes = self.mail.mime.size_bytes(form);
         if let Some(limit) = offered.size_limit_bytes {
             if limit > 0 && size_bytes > limit {
                 return Err(too_large(host, size_bytes, limit));
             }
             words.push(format!("SIZE={size_bytes}"));
         }
-        if self.mail.eight_bit {
+        if form == Form::Binary {
+            words.push("BODY=BINARYMIME".to_owned());
+        } else if self.mail.eight_bit {
             if !offered.eight_bit_mime {
                 return Err(no_eight_bit(host));
             }
@@ -72,6 +101,19 @@ impl<'a> Envelope<'a> {
                 return Err(no_smtputf8(host));
             }
             words.push("SMTPUTF8".to_owned());
+        }
+        let asked = &self.mail.transfer;
+        if asked.require_tls {
+            if !offered.require_tls {
+                return Err(no_require_tls(host));
+            }
+            words.push("REQUIRETLS".to_owned());
+        }
+        if let Some(priority) = asked.priority.filter(|_| offered.mt_priority) {
+            words.push(format!("MT-PRIORITY={priority}"));
+        }
+        if let Some(notification) = asked.notification.as_ref().filter(|_| offered.dsn) {
+            words.extend(mail_parameters(notification));
         }
         Ok(format!("{}\r\n", words.join(" ")))
     }
@@ -196,6 +238,31 @@ fn no_smtputf8(host: &str) -> Error {
     )
 }
 
+/// What a mail asks for that servers may lack.
+pub(crate) fn asked_for(transfer: &TransferOptions) -> Vec<TransferOption> {
+    let asked = [
+        (
+            TransferOption::Notification,
+            transfer.notification.is_some(),
+        ),
+        (TransferOption::Priority, transfer.priority.is_some()),
+    ];
+    let asked = asked.into_iter().filter(|(_, is_asked)| *is_asked);
+    asked.map(|(option, _)| option).collect()
+}
+
+pub(crate) fn no_require_tls(host: &str) -> Error {
+    Error::new(
+        ProblemKind::Rejected,
+        "requiretls-unsupported",
+        format!(
+            "the mail requires TLS all the way, and {host} cannot promise it (no REQUIRETLS): nothing was sent"
+        ),
+        "encrypt what is secret (S/MIME), use a server with REQUIRETLS, or leave requireTls out: the connection to this \
+         server has TLS all the same",
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -214,12 +281,13 @@ mod tests {
     #[test]
     fn asks_for_what_the_mail_needs_and_the_server_offers() {
         fn check(mail: &OutgoingMail, offered: &Extensions, expected: Result<&str, &str>) {
-            let commands = Envelope::parse(mail).unwrap().commands("host", offered);
+            let commands = Envelope::parse(mail).unwrap();
+            let commands = commands.commands("host", offered, Form::Base64);
             let command = commands.as_ref().map(|commands| commands.mail.as_str());
             assert_eq!(command.map_err(Error::code), expected);
         }
         let plain = mail(&["b@example.com"]);
-        let size = plain.mime.len();
+        let size = plain.mime.size_bytes(Form::Base64);
         let nothing = Extensions::default();
         check(&plain, &nothing, Ok("MAIL FROM:<ada@example.com>\r\n"));
         check(
@@ -237,7 +305,7 @@ mod tests {
             size_limit_bytes: Some(size_limit_bytes),
             ..nothing.clone()
         };
-        let exactly = u64::try_from(size).unwrap();
+        let exactly = size;
         check(
             &plain,
             &limit(exactly),
@@ -275,11 +343,43 @@ mod tests {
     }
 
     #[test]
+    fn asks_for_more_only_where_it_is_offered_and_never_less_than_tls() {
+        fn check(offered: &Extensions, expected: Result<(&str, &[TransferOption]), &str>) {
+            let mail = OutgoingMail {
+                transfer: TransferOptions {
+                    require_tls: offered.require_tls || offered.smtputf8,
+                    priority: Some(-4),
+                    notification: Some(Default::default()),
+                },
+                ..mail(&["b@example.com"])
+            };
+            let envelope = Envelope::parse(&mail).unwrap();
+            let commands = envelope.commands("host", offered, Form::Base64);
+            let found = commands
+                .as_ref()
+                .map(|found| (found.mail.as_str(), found.not_offered.as_slice()));
+            assert_eq!(found.map_err(Error::code), expected);
+        }
+        let nothing = Extensions::default();
+        let both = [TransferOption::Notification, TransferOption::Priority];
+        check(&nothing, Ok(("MAIL FROM:<ada@example.com>\r\n", &both)));
+        check(&everything(), Err("requiretls-unsupported"));
+        let all = Extensions {
+            require_tls: true,
+            mt_priority: true,
+            dsn: true,
+            ..nothing
+        };
+        let expected = "MAIL FROM:<ada@example.com> REQUIRETLS MT-PRIORITY=-4\r\n";
+        check(&all, Ok((expected, &[])));
+    }
+
+    #[test]
     fn names_every_recipient_in_order() {
         let mail = mail(&["b@example.com", "\"c d\"@example.com"]);
         let commands = Envelope::parse(&mail)
             .unwrap()
-            .commands("host", &everything())
+            .commands("host", &everything(), Form::Base64)
             .unwrap();
         let expected = [
             "RCPT TO:<b@example.com>\r\n",
@@ -360,7 +460,7 @@ mod tests {
         fn every_command_is_one_line_with_one_pair_of_brackets(address in "[a-z<>\" \r\n@.\\\\,\u{85}\u{2028}]{1,12}") {
             let mail = mail(&[&address]);
             if let Ok(envelope) = Envelope::parse(&mail) {
-                let commands = envelope.commands("host", &everything()).unwrap();
+                let commands = envelope.commands("host", &everything(), Form::Base64).unwrap();
                 let command = &commands.recipients[0];
                 prop_assert_eq!(command.find('\r'), Some(command.len() - 2));
                 prop_assert_eq!(command.find('\n'), Some(command.len() - 1));

@@ -19,6 +19,14 @@ pub(super) struct Extensions {
     pub(super) eight_bit_mime: bool,
     /// SMTPUTF8 (RFC 6531).
     pub(super) smtputf8: bool,
+    /// BINARYMIME (RFC 3030).
+    pub(super) binary_mime: bool,
+    /// DSN (RFC 3461).
+    pub(super) dsn: bool,
+    /// REQUIRETLS (RFC 8689).
+    pub(super) require_tls: bool,
+    /// MT-PRIORITY (RFC 6710).
+    pub(super) mt_priority: bool,
     /// SIZE (RFC 1870) with the largest message in octets; zero is an offer without a fixed limit.
     pub(super) size_limit_bytes: Option<u64>,
     /// AUTH (RFC 4954); `None` when it is not offered at all.
@@ -44,6 +52,10 @@ impl Extensions {
             "CHUNKING" => self.chunking = true,
             "8BITMIME" => self.eight_bit_mime = true,
             "SMTPUTF8" => self.smtputf8 = true,
+            "BINARYMIME" => self.binary_mime = true,
+            "DSN" => self.dsn = true,
+            "REQUIRETLS" => self.require_tls = true,
+            "MT-PRIORITY" => self.mt_priority = true,
             "SIZE" => {
                 let limit = words.next().and_then(|word| word.parse().ok());
                 self.size_limit_bytes = Some(limit.unwrap_or_default());
@@ -139,6 +151,10 @@ mod tests {
             chunking: true,
             eight_bit_mime: true,
             smtputf8: true,
+            binary_mime: true,
+            dsn: true,
+            require_tls: false,
+            mt_priority: false,
             size_limit_bytes: Some(157_286_400),
             auth: Some(vec![Mechanism::Login, Mechanism::XOAuth2]),
         };

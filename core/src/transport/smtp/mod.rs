@@ -2,7 +2,8 @@
 //! Never repeats a mail that a server may have; what is done twice is signing in, when the server refuses a token that
 //! can be renewed, and a mail whose connection was lost before a server had anything of it.
 //!
-//! `reply`, `extensions`, `auth`, `password`, `envelope`, `transaction`, `pipeline` and `dot_stuffing` are pure: they see octets and
+//! `reply`, `extensions`, `auth`, `password`, `envelope`, `notification`, `transaction`, `pipeline` and `dot_stuffing` are
+//! pure: they see octets and
 //! decide. `connection` moves octets under deadlines. A mail waits in the `queue`; `opening` and `session` make a
 //! connection, and the `conversation` on it takes mails from the queue and reports what became of them.
 
@@ -15,6 +16,7 @@ mod examination;
 mod extensions;
 mod journal;
 mod manners;
+mod notification;
 mod opening;
 mod password;
 mod pipeline;
@@ -30,16 +32,18 @@ mod hostile_tests;
 #[cfg(test)]
 mod testing;
 
-use self::dot_stuffing::CrlfMessage;
+use self::dot_stuffing::check_line_ends;
 use self::envelope::Envelope;
 use self::queue::Queue;
 use self::transaction::alike;
 use super::{Outcome, OutgoingMail, SmtpRoute, Transport};
+use crate::body::Form;
 use crate::error::Error;
 use crate::host::{Clock, Network};
 use crate::model::{Trail, Verdict};
 use crate::token::TokenSource;
 use async_trait::async_trait;
+pub(crate) use envelope::{asked_for, no_require_tls};
 pub(crate) use examination::{Examined, examine};
 pub(crate) use manners::MannersOfHosts;
 use std::sync::Arc;
@@ -89,14 +93,14 @@ impl SmtpTransport {
     fn outcome(
         &self,
         recipients: &[String],
-        size_bytes: usize,
+        size_bytes: u64,
         verdict: Verdict,
         error: Error,
     ) -> Outcome {
         let SmtpRoute { host, port, .. } = self.route();
         let trail = Trail {
             server: format!("{host}:{port}"),
-            size_bytes: u64::try_from(size_bytes).unwrap_or(u64::MAX),
+            size_bytes,
             ..Trail::default()
         };
         Outcome {
@@ -111,9 +115,9 @@ impl SmtpTransport {
 impl Transport for SmtpTransport {
     async fn deliver(&self, mail: OutgoingMail) -> Outcome {
         // All that can be known to be wrong is found out before anybody is bothered.
-        let checked = Envelope::parse(&mail).and_then(|_| CrlfMessage::parse(&mail.mime));
-        let size_bytes = mail.mime.len();
-        if let Err(error) = checked.map(drop) {
+        let checked = Envelope::parse(&mail).and_then(|_| check_line_ends(&mail.mime));
+        let size_bytes = mail.mime.size_bytes(Form::Base64);
+        if let Err(error) = checked {
             return self.outcome(&mail.recipients, size_bytes, Verdict::NotTried, error);
         }
         let recipients = mail.recipients.clone();
@@ -131,8 +135,6 @@ impl Drop for SmtpTransport {
 
 /// The end of a message is the end of a line, whatever way it goes.
 fn with_last_line_end(mut mail: OutgoingMail) -> OutgoingMail {
-    if !mail.mime.ends_with(b"\r\n") {
-        mail.mime = [&mail.mime, &b"\r\n"[..]].concat().into();
-    }
+    mail.mime = mail.mime.with_last_line_end();
     mail
 }

@@ -9,6 +9,7 @@ use super::manners::Manners;
 use super::opening::Opening;
 use super::session::{Session, SignIn};
 use super::transaction::alike;
+use crate::body::Form;
 use crate::error::{Error, Result};
 use crate::host::{Clock, Network};
 use crate::model::{ProblemKind, TokenUse, Trail, Verdict};
@@ -64,7 +65,9 @@ impl Job {
     /// Says what became of it.
     pub(super) fn finish(self, outcome: Outcome) {
         let mut outcome = outcome;
-        outcome.trail.size_bytes = u64::try_from(self.mail.mime.len()).unwrap_or(u64::MAX);
+        if outcome.trail.size_bytes == 0 {
+            outcome.trail.size_bytes = self.mail.mime.size_bytes(Form::Base64);
+        }
         // Whoever waited may have gone.
         let _ = self.outcome.send(outcome);
     }

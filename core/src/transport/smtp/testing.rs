@@ -162,6 +162,7 @@ pub(super) fn mail(recipients: &[&str]) -> OutgoingMail {
         mime: MESSAGE.into(),
         needs_smtputf8: false,
         eight_bit: false,
+        transfer: Default::default(),
     }
 }
 

@@ -33,6 +33,10 @@ pub(super) struct Transaction {
     is_misunderstood: bool,
     /// It answered some of what it got in one flight, and then nothing more.
     is_stalled: bool,
+    /// Nothing of it was said to the server.
+    is_untouched: bool,
+    /// The server refused MAIL for one of its parameters.
+    has_odd_parameter: bool,
 }
 
 /// What a transaction came to.
@@ -48,6 +52,10 @@ pub(super) struct Submitted {
     pub(super) is_stalled: bool,
     /// Whether the connection was lost, or ended by the server, before anything was decided.
     pub(super) is_lost: bool,
+    /// Whether nothing of it was said to the server.
+    pub(super) is_untouched: bool,
+    /// Whether the server refused MAIL for one of its parameters.
+    pub(super) has_odd_parameter: bool,
 }
 
 impl Submitted {
@@ -74,8 +82,8 @@ pub(super) enum Command {
     Message,
     /// The end of data without a message: the server wants one though nobody is left to get it (RFC 2920 section 3.1).
     NoMessage,
-    /// BDAT (RFC 3030) with octets of the message, from one place to another, and whether they are the last.
-    Chunk(usize, usize, bool),
+    /// BDAT (RFC 3030) with so many octets of the message, and whether they are the last.
+    Chunk(u64, bool),
 }
 
 /// What a reply does to the dialogue.
@@ -118,6 +126,8 @@ impl Transaction {
             is_shut_down: false,
             is_misunderstood: false,
             is_stalled: false,
+            is_untouched: false,
+            has_odd_parameter: false,
         }
     }
 
@@ -125,7 +135,7 @@ impl Transaction {
     pub(super) fn answer(&mut self, command: Command, reply: SmtpReply) -> Answered {
         match (command, reply.code) {
             (_, 421) => return self.shut_down(command, reply),
-            (Command::Reset | Command::Chunk(_, _, false), 200..=299) => {}
+            (Command::Reset | Command::Chunk(_, false), 200..=299) => {}
             (Command::Mail, 200..=299) => self.is_begun = true,
             (Command::Mail, 400..=599) => self.mail_refused(&reply),
             (Command::Recipient(index), 200..=299 | 400..=599) => {
@@ -133,16 +143,16 @@ impl Transaction {
             }
             // It refused MAIL: nothing should be sent to whatever this is.
             (Command::Data, 354) if self.end.is_none() => {}
-            (Command::Data | Command::Chunk(_, _, false), 400..=599) => self.message_refused(reply),
-            (Command::Message | Command::Chunk(_, _, true), 400..=599) => {
+            (Command::Data | Command::Chunk(_, false), 400..=599) => self.message_refused(reply),
+            (Command::Message | Command::Chunk(_, true), 400..=599) => {
                 self.is_consumed = self.has_accepted_recipients();
                 self.message_refused(reply);
             }
-            (Command::Message | Command::Chunk(_, _, true), 200..=299) if self.end.is_none() => {
+            (Command::Message | Command::Chunk(_, true), 200..=299) if self.end.is_none() => {
                 self.message_taken(reply);
             }
             (Command::NoMessage, 200..=299 | 400..=599) => self.is_consumed = true,
-            (Command::Message | Command::Chunk(_, _, true), _) => {
+            (Command::Message | Command::Chunk(_, true), _) => {
                 if !self.is_decided() {
                     let misfit = misfit(&self.host, &reply);
                     self.end = Some(End::Undecided(undecided(&self.host, misfit)));
@@ -187,10 +197,23 @@ impl Transaction {
         });
     }
 
+    /// Notes that nothing of it was said, and will not be on this connection.
+    pub(super) fn untouched(&mut self, error: Error) {
+        self.is_untouched = true;
+        self.not_reached(error);
+    }
+
     /// Notes that the server did not get to it, though it may have been sent.
     pub(super) fn not_reached(&mut self, error: Error) {
         if !self.is_decided() {
             self.end = Some(End::Lost(error));
+        }
+    }
+
+    /// Notes that its end will not be sent, and why: trying again would not help.
+    pub(super) fn withdrawn(&mut self, error: Error) {
+        if !self.is_decided() {
+            self.end = Some(End::NotSent(error));
         }
     }
 
@@ -236,11 +259,14 @@ impl Transaction {
             end,
             is_misunderstood: self.is_misunderstood,
             is_stalled: self.is_stalled,
+            is_untouched: self.is_untouched,
+            has_odd_parameter: self.has_odd_parameter,
             is_lost,
         }
     }
 
     fn mail_refused(&mut self, reply: &SmtpReply) {
+        self.has_odd_parameter |= matches!(reply.code, 501 | 504 | 555);
         let error = smtp_refusal(&self.host, SmtpPhase::Mail, reply);
         self.end.get_or_insert(End::NotSent(error));
     }
@@ -326,17 +352,14 @@ impl Command {
             Self::Mail => "MAIL",
             Self::Recipient(_) => "RCPT",
             Self::Data => "DATA",
-            Self::Message | Self::NoMessage | Self::Chunk(_, _, true) => "the message",
-            Self::Chunk(_, _, false) => "BDAT",
+            Self::Message | Self::NoMessage | Self::Chunk(_, true) => "the message",
+            Self::Chunk(_, false) => "BDAT",
         }
     }
 
     /// Whether its reply is the verdict on the message, which may take long.
     pub(super) fn is_verdict(self) -> bool {
-        matches!(
-            self,
-            Self::Message | Self::NoMessage | Self::Chunk(_, _, true)
-        )
+        matches!(self, Self::Message | Self::NoMessage | Self::Chunk(_, true))
     }
 }
 

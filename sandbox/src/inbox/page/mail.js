@@ -160,6 +160,7 @@ function envelope(mail) {
     facts([
       ["Sender", `<${mail.envelopeSender}>`],
       ["Parameters", delivery.mailParameters.length ? chips(delivery.mailParameters) : "none"],
+      ...delivery.recipientParameters.map((of) => [of.address, chips(of.parameters)]),
       ["Transfer", delivery.chunked ? "BDAT (chunked)" : "DATA"],
       ["Client", delivery.clientAddress],
       ["EHLO", delivery.clientEhlo],
