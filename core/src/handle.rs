@@ -5,21 +5,21 @@ use crate::audit::{Events, Recorder};
 use crate::diagnosis;
 use crate::error::{Error, Result};
 use crate::host::{
-    Clock, Environment, HttpClient, Network, Random, SystemClock, SystemEnvironment, SystemHttp,
-    SystemNetwork, SystemRandom, random_token, read_attachment,
+    Clock, Environment, HttpClient, Network, Random, SystemClock, SystemEnvironment,
+    SystemHttp, SystemNetwork, SystemRandom, random_token, read_attachment,
 };
 use crate::import::Import;
 use crate::message::{self, BuiltMail, Stamp};
 use crate::model::{
-    Account, Bytes, Config, Content, Delivery, Diagnosis, Envelope, Event, Evidence, Message,
-    NewAccount, Passphrase, ProblemKind, RevealedAccessToken, SignInFlow, SignInPrompt, Timeouts,
-    TokenStatus, VaultRecord, VaultReport, VaultSettings, Verdict,
+    Account, Bytes, Config, ConnectionSettings, Content, Delivery, Diagnosis, Envelope, Event,
+    Evidence, Message, NewAccount, Passphrase, ProblemKind, RevealedAccessToken, SignInFlow,
+    SignInPrompt, Timeouts, TokenStatus, VaultRecord, VaultReport, VaultSettings, Verdict,
 };
 use crate::secret::SecretText;
 use crate::token::{
     AccessToken, Background, IdentityProvider, SignIns, TokenCache, TokenSource as _,
 };
-use crate::transport::{Outcome, OutgoingMail, Roads, SmtpRoute, Transport};
+use crate::transport::{Outcome, OutgoingMail, Roads, SmtpRoute, Transport, check_connections};
 use crate::vault::{self, Vault};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -69,6 +69,7 @@ impl Default for Parts {
 struct Engine {
     ehlo_name: Option<String>,
     timeouts: Timeouts,
+    connections: ConnectionSettings,
     parts: Parts,
     accounts: Accounts,
     tokens: TokenCache,
@@ -90,7 +91,10 @@ impl Mailbearer {
 
     /// Opens a handle on services of your own. Errors: `Config`, `Storage`.
     pub async fn open_with(config: Config, parts: Parts) -> Result<Self> {
-        Background::check(&config.renewal).map_err(|error| error.during("open"))?;
+        let checked = Background::check(&config.renewal);
+        checked
+            .and_then(|()| check_connections(&config.connections))
+            .map_err(|error| error.during("open"))?;
         let vault = match &parts.vault {
             Some(vault) => vault.clone(),
             None => open_vault(&config.vault, &parts)
@@ -119,11 +123,13 @@ impl Mailbearer {
         let roads = Roads::new(
             parts.network.clone(),
             parts.clock.clone(),
+            parts.random.clone(),
             Arc::new(tokens.clone()),
         );
         let engine = Engine {
             ehlo_name: config.ehlo_name,
             timeouts: config.timeouts,
+            connections: config.connections,
             tokens,
             roads,
             background: Mutex::new(background),
@@ -411,7 +417,8 @@ impl Mailbearer {
             ehlo_name: self.engine.ehlo_name.clone(),
             extra_roots_pem: account.endpoints.ca_pem.as_deref().map(Arc::from),
             timeouts: self.engine.timeouts,
-            rest: REST,
+            rest: Duration::from_millis(self.engine.connections.rest_ms),
+            concurrency_wait: Duration::from_millis(self.engine.connections.concurrency_wait_ms),
         })
     }
 
@@ -465,10 +472,6 @@ fn check_target(settings: &VaultSettings) -> Result<()> {
         _ => Ok(()),
     }
 }
-
-/// Not at all: a mailbox may have three connections over all its programs, and one that rests would keep another program
-/// from sending. Mails that come while a connection is at work share it.
-const REST: Duration = Duration::ZERO;
 
 fn outgoing(mail: &BuiltMail) -> OutgoingMail {
     OutgoingMail {

@@ -14,6 +14,7 @@ use crate::inbox::Inbox;
 use crate::random::Random;
 use crate::secrets::SecretLedger;
 use crate::smtp::limits::Limits;
+use crate::smtp::traffic::Traffic;
 use crate::sync::lock;
 use crate::tls::Certificates;
 
@@ -28,6 +29,7 @@ pub(crate) struct Cloud {
     pub(crate) grants: Grants,
     pub(crate) inbox: Inbox,
     pub(crate) limits: Limits,
+    pub(crate) smtp_traffic: Traffic,
     pub(crate) refusals: Refusals,
     pub(crate) certificates: Certificates,
     pub(crate) addresses: Addresses,

@@ -1,11 +1,12 @@
 //! One attempt to deliver one mail, with the verdict on each recipient.
-//! Transports report and never retry: a refused token is renewed once, everything else is the caller's decision.
+//! Transports report and never retry what a server may have: a refused token is renewed once, a mail that met too many
+//! connections waits for room; everything else is the caller's decision.
 
 pub(crate) mod smtp;
 
-use crate::error::Result;
-use crate::host::{Clock, Network};
-use crate::model::{RecipientVerdict, SmtpReply, Timeouts, Trail};
+use crate::error::{Error, Result};
+use crate::host::{Clock, Network, Random};
+use crate::model::{ConnectionSettings, ProblemKind, RecipientVerdict, SmtpReply, Timeouts, Trail};
 use crate::token::TokenSource;
 use async_trait::async_trait;
 use std::collections::HashMap;
@@ -49,6 +50,8 @@ pub(crate) struct SmtpRoute {
     pub(crate) timeouts: Timeouts,
     /// How long a connection without anything to do is kept for the next mail.
     pub(crate) rest: Duration,
+    /// How long a mail is tried again that is refused because too many connections are open.
+    pub(crate) concurrency_wait: Duration,
 }
 
 /// What one attempt came to.
@@ -89,6 +92,7 @@ pub(crate) trait Transport: Send + Sync + Debug {
 pub(crate) struct Roads {
     network: Arc<dyn Network>,
     clock: Arc<dyn Clock>,
+    random: Arc<dyn Random>,
     tokens: Arc<dyn TokenSource>,
     manners: MannersOfHosts,
     open: Mutex<OpenRoads>,
@@ -119,11 +123,13 @@ impl Roads {
     pub(crate) fn new(
         network: Arc<dyn Network>,
         clock: Arc<dyn Clock>,
+        random: Arc<dyn Random>,
         tokens: Arc<dyn TokenSource>,
     ) -> Self {
         Self {
             network,
             clock,
+            random,
             tokens,
             manners: MannersOfHosts::default(),
             open: Mutex::default(),
@@ -141,7 +147,8 @@ impl Roads {
         }
         let account = route.account.clone();
         let (network, clock) = (self.network.clone(), self.clock.clone());
-        let road = SmtpTransport::new(route, network, clock, self.tokens.clone(), &self.manners);
+        let (random, tokens) = (self.random.clone(), self.tokens.clone());
+        let road = SmtpTransport::new(route, network, clock, random, tokens, &self.manners);
         let road = Arc::new(road);
         open.insert(account, road.clone());
         road
@@ -167,6 +174,32 @@ impl Roads {
         }
     }
 }
+
+/// Refuses settings that cannot be meant. Errors: `Config`.
+pub(crate) fn check_connections(settings: &ConnectionSettings) -> Result<()> {
+    let limits = [
+        ("restMs", settings.rest_ms, MAX_REST_MS),
+        (
+            "concurrencyWaitMs",
+            settings.concurrency_wait_ms,
+            MAX_CONCURRENCY_WAIT_MS,
+        ),
+    ];
+    match limits.iter().find(|(_, found, most)| found > most) {
+        None => Ok(()),
+        Some((name, found, most)) => Err(Error::new(
+            ProblemKind::Config,
+            "connection-setting-invalid",
+            format!("connections.{name} is {found}"),
+            format!("give 0 to {most}, or leave it out"),
+        )),
+    }
+}
+
+/// Servers commonly end connections that were idle for five minutes (RFC 5321 section 4.5.3.2.7).
+const MAX_REST_MS: u64 = 240_000;
+/// Whoever waits longer wants a queue.
+const MAX_CONCURRENCY_WAIT_MS: u64 = 600_000;
 
 #[cfg(test)]
 mod tests {

@@ -17,6 +17,7 @@ mod reply;
 mod session;
 mod sign_in;
 mod submission;
+pub(crate) mod traffic;
 mod transaction;
 mod wire;
 
@@ -30,7 +31,9 @@ pub(crate) async fn serve(listener: TcpListener, cloud: Arc<Cloud>) {
         // Replies are small and the client waits for each: Nagle's algorithm would only delay them.
         let _ = stream.set_nodelay(true);
         let cloud = Arc::clone(&cloud);
+        let counted = cloud.smtp_traffic.enter();
         sessions.spawn(async move {
+            let _counted = counted;
             if let Err(error) = session::Session::new(cloud, stream, client).run().await {
                 tracing::trace!(%error, "smtp session ended");
             }

@@ -1,6 +1,7 @@
 //! Submission by SMTP (RFC 6409) with STARTTLS and an access token, over connections that are kept for the next mail.
 //! Never repeats a mail that a server may have; what is done twice is signing in, when the server refuses a token that
-//! can be renewed, and a mail whose connection was lost before a server had anything of it.
+//! can be renewed, and a mail of which the server certainly has nothing: its connection was lost before, or there were
+//! too many connections.
 //!
 //! `reply`, `extensions`, `auth`, `envelope`, `transaction`, `pipeline` and `dot_stuffing` are pure: they see octets and
 //! decide. `connection` moves octets under deadlines. A mail waits in the `queue`; `opening` and `session` make a
@@ -34,7 +35,7 @@ use self::queue::Queue;
 use self::transaction::alike;
 use super::{Outcome, OutgoingMail, SmtpRoute, Transport};
 use crate::error::Error;
-use crate::host::{Clock, Network};
+use crate::host::{Clock, Network, Random};
 use crate::model::{Trail, Verdict};
 use crate::token::TokenSource;
 use async_trait::async_trait;
@@ -56,10 +57,11 @@ impl SmtpTransport {
         route: SmtpRoute,
         network: Arc<dyn Network>,
         clock: Arc<dyn Clock>,
+        random: Arc<dyn Random>,
         tokens: Arc<dyn TokenSource>,
         manners: &MannersOfHosts,
     ) -> Self {
-        let queue = Queue::new(route, network, clock, tokens, manners);
+        let queue = Queue::new(route, network, clock, random, tokens, manners);
         Self {
             queue: Arc::new(queue),
         }

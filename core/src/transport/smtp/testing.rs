@@ -3,7 +3,7 @@
 
 use super::{MannersOfHosts, SmtpTransport};
 use crate::error::{Error, Result};
-use crate::host::{Clock as _, ManualClock, Network, Stream};
+use crate::host::{Clock as _, ManualClock, Network, SeededRandom, Stream};
 use crate::model::{ProblemKind, Timeouts, TlsSession, TokenOrigin};
 use crate::token::{AccessToken, TokenSource};
 use crate::transport::{Outcome, OutgoingMail, SmtpRoute, Transport as _};
@@ -69,6 +69,8 @@ pub(super) struct World {
     /// Whether connections and handshakes come about at all.
     pub(super) connects: bool,
     pub(super) shakes_hands: bool,
+    /// How long a mail is tried again that met too many connections.
+    pub(super) concurrency_wait: Duration,
     tokens: Mutex<VecDeque<&'static str>>,
 }
 
@@ -175,6 +177,7 @@ impl World {
             connections: Mutex::default(),
             connects: true,
             shakes_hands: true,
+            concurrency_wait: Duration::ZERO,
             tokens: Mutex::new([TOKEN].into()),
             clock,
         }
@@ -213,12 +216,14 @@ impl World {
             extra_roots_pem: None,
             timeouts: Timeouts::default(),
             rest: Duration::from_secs(20),
+            concurrency_wait: self.concurrency_wait,
         };
         let manners = MannersOfHosts::default();
         SmtpTransport::new(
             route,
             self.clone(),
             self.clock.clone(),
+            Arc::new(SeededRandom::new(7)),
             self.clone(),
             &manners,
         )
