@@ -5,8 +5,8 @@ use crate::audit::{Events, Recorder};
 use crate::diagnosis;
 use crate::error::{Error, Result};
 use crate::host::{
-    Clock, Environment, HttpClient, Network, Random, SystemClock, SystemEnvironment,
-    SystemHttp, SystemNetwork, SystemRandom, random_token, read_attachment,
+    Clock, Environment, HttpClient, Network, Proxy, Random, SystemClock, SystemEnvironment,
+    SystemHttp, SystemNetwork, SystemRandom, TlsParameters, random_token, read_attachment,
 };
 use crate::import::Import;
 use crate::message::{self, BuiltMail, Stamp};
@@ -101,8 +101,10 @@ impl Mailbearer {
                 .await
                 .map_err(|error| error.during("open"))?,
         };
+        let (network, http) =
+            networks(&parts, &config.connections).map_err(|error| error.during("open"))?;
         let provider = IdentityProvider {
-            http: parts.http.clone(),
+            http,
             clock: parts.clock.clone(),
             random: parts.random.clone(),
             environment: parts.environment.clone(),
@@ -121,7 +123,7 @@ impl Mailbearer {
             .in_background
             .then(|| Background::start(tokens.clone(), config.renewal));
         let roads = Roads::new(
-            parts.network.clone(),
+            network,
             parts.clock.clone(),
             parts.random.clone(),
             Arc::new(tokens.clone()),
@@ -415,7 +417,10 @@ impl Mailbearer {
             port: account.endpoints.smtp_port,
             mailbox: account.mailbox.clone(),
             ehlo_name: self.engine.ehlo_name.clone(),
-            extra_roots_pem: account.endpoints.ca_pem.as_deref().map(Arc::from),
+            tls: TlsParameters {
+                extra_roots_pem: account.endpoints.ca_pem.as_deref().map(Arc::from),
+                identity: None,
+            },
             timeouts: self.engine.timeouts,
             rest: Duration::from_millis(self.engine.connections.rest_ms),
             concurrency_wait: Duration::from_millis(self.engine.connections.concurrency_wait_ms),
@@ -445,6 +450,18 @@ impl Mailbearer {
             },
         });
     }
+}
+
+/// The ways out, through the proxy where one is set. Errors: `Config`, `Misuse`.
+fn networks(
+    parts: &Parts,
+    settings: &ConnectionSettings,
+) -> Result<(Arc<dyn Network>, Arc<dyn HttpClient>)> {
+    let Some(url) = &settings.proxy else {
+        return Ok((parts.network.clone(), parts.http.clone()));
+    };
+    let proxy = Proxy::parse(url)?;
+    Ok((parts.network.through(&proxy)?, parts.http.through(&proxy)?))
 }
 
 async fn open_vault(settings: &VaultSettings, parts: &Parts) -> Result<Arc<dyn Vault>> {

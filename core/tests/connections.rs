@@ -30,6 +30,7 @@ fn config(rest_ms: u64, concurrency_wait_ms: u64) -> Config {
         connections: ConnectionSettings {
             rest_ms,
             concurrency_wait_ms,
+            proxy: None,
         },
         timeouts: support::timeouts(),
         ..Config::default()

@@ -265,6 +265,9 @@ class Config(Record):
     renewal: Optional[RenewalSettings] = None
     """What happens to tokens that nobody asks for."""
 
+    connections: Optional[ConnectionSettings] = None
+    """How connections are made and kept."""
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class VaultSettingsMemory(Record):
@@ -449,6 +452,20 @@ class RenewalSettings(Record):
 
     refresh_token_idle_days: int = 90
     """After how many days without use a refresh token ends, 1 to 3650; what is said of its end follows from it. Default 90."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class ConnectionSettings(Record):
+    """How connections are made and kept. Values out of their range are `Config` errors of `open`."""
+
+    rest_ms: int = 5000
+    """How long a connection without anything to do is kept for the next mail, in milliseconds, 0 to 240,000; 0 ends it at once. Of several, all but one are kept for a second only. Default 5000."""
+
+    concurrency_wait_ms: int = 60000
+    """How long a mail is tried again that the server refuses because too many connections of the mailbox are open, those of other programs among them, in milliseconds, 0 to 600,000; 0 reports the first refusal. Default 60000."""
+
+    proxy: Optional[SecretText] = None
+    """The proxy to mail servers and identity providers: `http://user:password@host:port` (CONNECT), `socks5h://…` or, with names looked up here, `socks5://…`. This machine itself is reached without it, and so is the vault. Default: none for mail; for identity providers, what the system is set to (`HTTPS_PROXY`, `NO_PROXY`)."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False, repr=False)
@@ -998,6 +1015,9 @@ class TlsSession(Record):
     cipher_suite: str
     """The cipher suite by its IANA name."""
 
+    resumed: bool = False
+    """Whether it went on from an earlier session with the same server (RFC 8446 section 2.2), which spares the server's certificate and both sides a signature."""
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class TokenUse(Record):
@@ -1304,6 +1324,7 @@ __all__ = [
     "SecretText",
     "Timeouts",
     "RenewalSettings",
+    "ConnectionSettings",
     "NewAccount",
     "Cloud",
     "Grant",

@@ -2,12 +2,13 @@
 
 extension Config: Decodable {
     public init(from decoder: any Decoder) throws {
-        let fields = try Fields(decoder, ["vault", "ehloName", "timeouts", "renewal"])
+        let fields = try Fields(decoder, ["vault", "ehloName", "timeouts", "renewal", "connections"])
         self.init(
             vault: try fields.value("vault", or: .memory),
             ehloName: try fields.optional("ehloName"),
             timeouts: try fields.value("timeouts", or: Timeouts()),
-            renewal: try fields.value("renewal", or: RenewalSettings()))
+            renewal: try fields.value("renewal", or: RenewalSettings()),
+            connections: try fields.value("connections", or: ConnectionSettings()))
     }
 }
 
@@ -116,6 +117,16 @@ extension RenewalSettings: Codable {
         try wire.encode(self.inBackground, forKey: "inBackground")
         try wire.encode(self.requestsPerSecond, forKey: "requestsPerSecond")
         try wire.encode(self.refreshTokenIdleDays, forKey: "refreshTokenIdleDays")
+    }
+}
+
+extension ConnectionSettings: Decodable {
+    public init(from decoder: any Decoder) throws {
+        let fields = try Fields(decoder, ["restMs", "concurrencyWaitMs", "proxy"])
+        self.init(
+            restMs: try fields.value("restMs", or: 5000),
+            concurrencyWaitMs: try fields.value("concurrencyWaitMs", or: 60000),
+            proxy: try fields.optional("proxy"))
     }
 }
 
@@ -684,16 +695,18 @@ extension Trail: Codable {
 
 extension TlsSession: Codable {
     public init(from decoder: any Decoder) throws {
-        let fields = try Fields(decoder, ["version", "cipherSuite"])
+        let fields = try Fields(decoder, ["version", "cipherSuite", "resumed"])
         self.init(
             version: try fields.value("version"),
-            cipherSuite: try fields.value("cipherSuite"))
+            cipherSuite: try fields.value("cipherSuite"),
+            resumed: try fields.value("resumed", or: false))
     }
 
     public func encode(to encoder: any Encoder) throws {
         var wire = encoder.container(keyedBy: FieldName.self)
         try wire.encode(self.version, forKey: "version")
         try wire.encode(self.cipherSuite, forKey: "cipherSuite")
+        try wire.encode(self.resumed, forKey: "resumed")
     }
 }
 

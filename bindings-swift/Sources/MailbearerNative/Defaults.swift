@@ -7,13 +7,15 @@ extension Config {
         vault: VaultSettings = .memory,
         ehloName: String? = nil,
         timeouts: Timeouts = Timeouts(),
-        renewal: RenewalSettings = RenewalSettings()
+        renewal: RenewalSettings = RenewalSettings(),
+        connections: ConnectionSettings = ConnectionSettings()
     ) {
         self.init(
             vault: vault,
             ehloName: ehloName,
             timeouts: timeouts,
-            renewal: renewal)
+            renewal: renewal,
+            connections: connections)
     }
 }
 
@@ -46,6 +48,21 @@ extension RenewalSettings {
             inBackground: inBackground,
             requestsPerSecond: requestsPerSecond,
             refreshTokenIdleDays: refreshTokenIdleDays)
+    }
+}
+
+extension ConnectionSettings {
+    /// How connections are made and kept. Values out of their range are `Config` errors of `open`.
+    public init(
+        _: Void = (),
+        restMs: UInt64 = 5000,
+        concurrencyWaitMs: UInt64 = 60000,
+        proxy: SecretText? = nil
+    ) {
+        self.init(
+            restMs: restMs,
+            concurrencyWaitMs: concurrencyWaitMs,
+            proxy: proxy)
     }
 }
 
@@ -381,6 +398,21 @@ extension Trail {
             token: token,
             sizeBytes: sizeBytes,
             steps: steps)
+    }
+}
+
+extension TlsSession {
+    /// A TLS session.
+    public init(
+        _: Void = (),
+        version: String,
+        cipherSuite: String,
+        resumed: Bool = false
+    ) {
+        self.init(
+            version: version,
+            cipherSuite: cipherSuite,
+            resumed: resumed)
     }
 }
 

@@ -18,7 +18,7 @@ pub struct Config {
     pub timeouts: Timeouts,
     /// What happens to tokens that nobody asks for.
     pub renewal: RenewalSettings,
-    /// How connections to mail servers are kept.
+    /// How connections are made and kept.
     pub connections: ConnectionSettings,
 }
 
@@ -180,8 +180,8 @@ impl Default for RenewalSettings {
     }
 }
 
-/// How connections to mail servers are kept. Values out of their range are `Config` errors of `open`.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+/// How connections are made and kept. Values out of their range are `Config` errors of `open`.
+#[derive(Clone, Debug, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[cfg_attr(feature = "uniffi", derive(uniffi::Record))]
 #[serde(rename_all = "camelCase", default, deny_unknown_fields)]
@@ -193,6 +193,10 @@ pub struct ConnectionSettings {
     /// other programs among them, in milliseconds, 0 to 600,000; 0 reports the first refusal. Default
     /// [`CONCURRENCY_WAIT_MS`].
     pub concurrency_wait_ms: u64,
+    /// The proxy to mail servers and identity providers: `http://user:password@host:port` (CONNECT), `socks5h://…` or, with
+    /// names looked up here, `socks5://…`. This machine itself is reached without it, and so is the vault. Default: none for
+    /// mail; for identity providers, what the system is set to (`HTTPS_PROXY`, `NO_PROXY`).
+    pub proxy: Option<SecretText>,
 }
 
 impl Default for ConnectionSettings {
@@ -200,6 +204,7 @@ impl Default for ConnectionSettings {
         Self {
             rest_ms: REST_MS,
             concurrency_wait_ms: CONCURRENCY_WAIT_MS,
+            proxy: None,
         }
     }
 }

@@ -5,7 +5,7 @@
 pub(crate) mod smtp;
 
 use crate::error::{Error, Result};
-use crate::host::{Clock, Network, Random};
+use crate::host::{Clock, Network, Random, TlsParameters};
 use crate::model::{ConnectionSettings, ProblemKind, RecipientVerdict, SmtpReply, Timeouts, Trail};
 use crate::token::TokenSource;
 use async_trait::async_trait;
@@ -44,8 +44,8 @@ pub(crate) struct SmtpRoute {
     pub(crate) mailbox: String,
     /// The name given in EHLO. Default: the address literal of this end.
     pub(crate) ehlo_name: Option<String>,
-    /// Certificates to trust beside the system's, as PEM text.
-    pub(crate) extra_roots_pem: Option<Arc<str>>,
+    /// What the connection trusts, and what it shows of itself.
+    pub(crate) tls: TlsParameters,
     /// How long each wait may take.
     pub(crate) timeouts: Timeouts,
     /// How long a connection without anything to do is kept for the next mail.

@@ -3,7 +3,7 @@
 
 use super::{MannersOfHosts, SmtpTransport};
 use crate::error::{Error, Result};
-use crate::host::{Clock as _, ManualClock, Network, SeededRandom, Stream};
+use crate::host::{Clock as _, ManualClock, Network, SeededRandom, Stream, TlsParameters};
 use crate::model::{ProblemKind, Timeouts, TlsSession, TokenOrigin};
 use crate::token::{AccessToken, TokenSource};
 use crate::transport::{Outcome, OutgoingMail, SmtpRoute, Transport as _};
@@ -213,7 +213,7 @@ impl World {
             port: 587,
             mailbox: "ada@example.com".to_owned(),
             ehlo_name: None,
-            extra_roots_pem: None,
+            tls: TlsParameters::default(),
             timeouts: Timeouts::default(),
             rest: Duration::from_secs(20),
             concurrency_wait: self.concurrency_wait,
@@ -281,7 +281,7 @@ impl World {
 
 #[async_trait]
 impl Network for World {
-    async fn connect(&self, _host: &str, _port: u16) -> Result<Box<dyn Stream>> {
+    async fn connect(&self, _host: &str, _port: u16, _: Duration) -> Result<Box<dyn Stream>> {
         if !self.connects {
             self.hang().await;
         }
@@ -295,7 +295,7 @@ impl Network for World {
         &self,
         stream: Box<dyn Stream>,
         host: &str,
-        _extra_roots_pem: Option<&Arc<str>>,
+        _: &TlsParameters,
     ) -> Result<(Box<dyn Stream>, TlsSession)> {
         assert_eq!(host, "mail.example.com");
         if !self.shakes_hands {
@@ -306,6 +306,7 @@ impl Network for World {
         let session = TlsSession {
             version: "TLSv1.3".to_owned(),
             cipher_suite: "TLS_AES_256_GCM_SHA384".to_owned(),
+            resumed: false,
         };
         Ok((stream, session))
     }
