@@ -78,7 +78,7 @@ async fn world_without(hidden_extensions: &'static [&'static str]) -> World {
 #[derive(Debug, Default)]
 struct CountedNetwork(SystemNetwork);
 
-/// How many are open in all tests of this thread, each of which runs alone on its own.
+// How many are open in all tests of this thread, each of which runs alone on its own.
 thread_local!(static OPEN: Arc<AtomicUsize> = Arc::default());
 
 struct Counted(Box<dyn Stream>, Arc<AtomicUsize>);

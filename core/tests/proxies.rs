@@ -57,10 +57,7 @@ impl TestProxy {
         .await
     }
 
-    async fn start(
-        answer: Answer,
-        serve: fn(TcpStream, Answer, Asked) -> std::pin::Pin<Box<dyn Future<Output = ()> + Send>>,
-    ) -> Self {
+    async fn start(answer: Answer, serve: fn(TcpStream, Answer, Asked) -> Serving) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let asked = Asked::default();
@@ -79,6 +76,7 @@ impl TestProxy {
     }
 }
 
+type Serving = std::pin::Pin<Box<dyn Future<Output = ()> + Send>>;
 type Asked = Arc<Mutex<Vec<String>>>;
 
 async fn http(mut stream: TcpStream, answer: Answer, asked: Asked) {
@@ -254,6 +252,16 @@ async fn mail_and_token_requests_go_through_the_proxy_which_looks_the_names_up()
             "{scheme}: the token's and the mail's"
         );
     }
+}
+
+#[tokio::test]
+async fn a_name_that_is_to_be_looked_up_here_must_be_known_here() {
+    let sandbox = sandbox().await;
+    let proxy = TestProxy::socks(Answer::Connect).await;
+    let url = format!("socks5://{USER}:{PASSWORD_IN_URL}@{}", proxy.address);
+    let error = send_through(&url, account(&sandbox)).await.unwrap_err();
+    assert_eq!(error.code(), "dns-failure", "{error:?}");
+    assert_eq!(proxy.asked(), Vec::<String>::new());
 }
 
 #[tokio::test]

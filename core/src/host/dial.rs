@@ -21,10 +21,6 @@ struct Failure {
 
 /// Looks a name up and connects to one of its addresses within `limit`. Errors: `Unavailable`, naming every address tried.
 pub(super) async fn dial(host: &str, port: u16, limit: Duration) -> Result<TcpStream> {
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "this is where connections are made"
-    )]
     let deadline = Instant::now() + limit;
     let addresses = lookup(host, port, deadline).await?;
     let stream = race(&addresses, deadline)
@@ -38,10 +34,6 @@ pub(super) async fn dial(host: &str, port: u16, limit: Duration) -> Result<TcpSt
 
 /// The addresses of a name. Errors: `Unavailable`.
 pub(super) async fn lookup(host: &str, port: u16, deadline: Instant) -> Result<Vec<SocketAddr>> {
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "this is where names are looked up"
-    )]
     let looking = timeout_at(deadline, tokio::net::lookup_host((host, port)));
     match looking.await {
         Ok(Ok(addresses)) => Ok(interleaved(addresses.collect())),

@@ -69,7 +69,10 @@ impl Proxy {
         if host.is_empty() {
             return Err(malformed("it names no host"));
         }
-        if !matches!(parsed.path(), "" | "/") || parsed.query().or(parsed.fragment()).is_some() {
+        if !matches!(parsed.path(), "" | "/")
+            || parsed.query().is_some()
+            || parsed.fragment().is_some()
+        {
             return Err(malformed("something follows the port"));
         }
         Ok(Self {
@@ -426,9 +429,12 @@ impl AsyncWrite for Tunnel {
 mod tests {
     use super::*;
 
+    /// Kind, address, and user name with password.
+    type Read<'a> = (Kind, &'a str, Option<(&'a str, &'a str)>);
+
     #[test]
     fn reads_a_url_and_never_shows_what_is_secret_in_it() {
-        fn check(url: &str, expected: Result<(Kind, &str, Option<(&str, &str)>), &str>) {
+        fn check(url: &str, expected: Result<Read<'_>, &str>) {
             let read = Proxy::parse(&url.to_owned().into());
             let shown = format!("{read:?}");
             assert!(
