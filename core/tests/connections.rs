@@ -17,7 +17,7 @@ mod workers;
 
 use mailbearer::model::{ConnectionSettings, ProblemKind};
 use mailbearer::{Config, Delivery, Mailbearer, Parts};
-use mailbearer_sandbox::{Effect, Fault, Options, Phase, SmtpTraffic, Times};
+use mailbearer_sandbox::{Effect, Fault, Options, Phase, SmtpTraffic, SubmissionLimits, Times};
 use std::io::Write as _;
 use std::time::{Duration, Instant};
 use support::{SERVICE, World, mail};
@@ -125,6 +125,28 @@ async fn a_mail_that_met_too_many_connections_is_tried_again_until_its_time_is_o
         let tries = world.sandbox.smtp_traffic().total;
         assert!((least..=least + 3).contains(&tries), "{wait_ms}: {tries}");
     }
+}
+
+/// What is refused on one connection goes over another one of the same process.
+#[tokio::test(flavor = "multi_thread")]
+async fn one_connection_carries_everything_where_the_server_allows_no_more() {
+    let options = Options {
+        limits: SubmissionLimits {
+            concurrent_connections: 1,
+            ..SubmissionLimits::default()
+        },
+        ..support::options()
+    };
+    let world = World::start_on(options, config(240_000, 60_000), Parts::default()).await;
+    for _ in 0..3 {
+        for send in send_at_once(&world.mailbearer, 100) {
+            send.await.unwrap().unwrap();
+        }
+    }
+    assert_eq!(world.sandbox.inbox().mails().len(), 300);
+    // The second and third are tried once, and then no more for a while.
+    let traffic = world.sandbox.smtp_traffic();
+    assert!(traffic.total <= 12, "{traffic:?}");
 }
 
 /// Not a test: sends as told on its standard input, and says how that went.

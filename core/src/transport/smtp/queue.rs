@@ -594,3 +594,41 @@ const SPARE_REST: Duration = Duration::from_secs(1);
 const CROWD: Duration = Duration::from_secs(60);
 /// A mail takes about as long. It doubles with every refusal, up to 4 s.
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::transport::smtp::testing::{World, mail};
+
+    /// A mail that came back was there before those that have come since, and nobody is overtaken.
+    #[tokio::test]
+    async fn mails_are_taken_in_the_order_they_came_even_when_some_come_back() {
+        let queue = Arc::new(World::new(&[])).transport().queue.clone();
+        let recipients = [
+            "a@b.example",
+            "b@b.example",
+            "c@b.example",
+            "d@b.example",
+            "e@b.example",
+        ];
+        let _tickets = recipients.map(|recipient| queue.add(mail(&[recipient])));
+        let [first, second, third] = [(); 3].map(|()| queue.next().unwrap());
+        queue.put_back(third);
+        queue.put_back(first);
+        let taken = |job: Job| job.mail.recipients[0].clone();
+        let rest: Vec<_> = std::iter::from_fn(|| queue.next()).map(taken).collect();
+        assert_eq!(
+            rest,
+            ["a@b.example", "c@b.example", "d@b.example", "e@b.example"]
+        );
+        assert_eq!(taken(second), "b@b.example");
+    }
+
+    #[test]
+    fn pauses_grow_and_are_bounded() {
+        let pauses: Vec<_> = [0, 1, 4, 5, 1000]
+            .map(|refusals| pause_after(refusals).as_millis())
+            .into();
+        assert_eq!(pauses, [250, 500, 4000, 4000, 4000]);
+    }
+}
