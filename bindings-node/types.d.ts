@@ -10,6 +10,8 @@ export interface Config {
   timeouts?: Timeouts;
   /** What happens to tokens that nobody asks for. */
   renewal?: RenewalSettings;
+  /** How connections are made and kept. */
+  connections?: ConnectionSettings;
 }
 
 /** Where accounts, secrets and tokens are kept. */
@@ -127,6 +129,16 @@ export interface RenewalSettings {
   requestsPerSecond?: number;
   /** After how many days without use a refresh token ends, 1 to 3650; what is said of its end follows from it. Default 90. */
   refreshTokenIdleDays?: number;
+}
+
+/** How connections are made and kept. Values out of their range are `Config` errors of `open`. */
+export interface ConnectionSettings {
+  /** How long a connection without anything to do is kept for the next mail, in milliseconds, 0 to 240,000; 0 ends it at once. Of several, all but one are kept for a second only. Default 5000. */
+  restMs?: number;
+  /** How long a mail is tried again that the server refuses because too many connections of the mailbox are open, those of other programs among them, in milliseconds, 0 to 600,000; 0 reports the first refusal. Default 60000. */
+  concurrencyWaitMs?: number;
+  /** The proxy to mail servers and identity providers: `http://user:password@host:port` (CONNECT), `socks5h://…` or, with names looked up here, `socks5://…`. This machine itself is reached without it, and so is the vault. Default: none for mail; for identity providers, what the system is set to (`HTTPS_PROXY`, `NO_PROXY`). */
+  proxy?: SecretText | null;
 }
 
 /** Everything needed to send as one mailbox. */
@@ -859,6 +871,8 @@ export interface TlsSession {
   version: string;
   /** The cipher suite by its IANA name. */
   cipherSuite: string;
+  /** Whether it went on from an earlier session with the same server (RFC 8446 section 2.2), which spares the server's certificate and both sides a signature. */
+  resumed?: boolean;
 }
 
 /** The access token a mail was sent with. */

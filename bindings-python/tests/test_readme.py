@@ -17,7 +17,7 @@ EXPECTED = [
     None,  # needs a tenant
     r"http://127.0.0.1:\d+/\S* \S+\nvalid\n",
     "accepted for 1\n",
-    r"throttle-concurrency again in \d+ ms\n",
+    r"throttle-rate again in \d+ ms\n",
     "2 mails\n",
     r".*1 passed.*",
     "",

@@ -2,7 +2,7 @@
 //! The vault itself is the core's; here is only where it lies and what unlocks it.
 
 use crate::passphrase;
-use mailbearer::model::{Config, Passphrase, ProblemKind, VaultSettings};
+use mailbearer::model::{Config, ConnectionSettings, Passphrase, ProblemKind, VaultSettings};
 use mailbearer::secret::SecretText;
 use mailbearer::{Error, Mailbearer, Result};
 use std::path::{Path, PathBuf};
@@ -46,6 +46,16 @@ pub(crate) struct VaultArgs {
     /// Keep the vault's key in the keyring, under the vault's name [a new vault's, where there is a keyring]
     #[arg(long, global = true, help_heading = "Vault")]
     keyring: bool,
+    /// Reach mail servers and sign-in hosts through this proxy: http://HOST:PORT, socks5h://HOST:PORT; with USER:PASSWORD@ best in the environment, where other users do not see it
+    #[arg(
+        long,
+        global = true,
+        value_name = "URL",
+        env = "MAILBEARER_PROXY",
+        hide_env_values = true,
+        help_heading = "Connections"
+    )]
+    proxy: Option<SecretText>,
 }
 
 impl VaultArgs {
@@ -81,13 +91,13 @@ impl VaultArgs {
             name: place.name()?,
         };
         if self.keyring {
-            return open_with(place.settings(keyring)?).await;
+            return self.open_with(place.settings(keyring)?).await;
         }
         if let Some(named) = self.named()? {
-            return open_with(place.settings(named)?).await;
+            return self.open_with(place.settings(named)?).await;
         }
         if place.needs_key() {
-            match open_with(place.settings(keyring)?).await {
+            match self.open_with(place.settings(keyring)?).await {
                 Err(error) if NO_KEY_THERE.contains(&error.code()) => {}
                 done => return done,
             }
@@ -96,7 +106,20 @@ impl VaultArgs {
             true => passphrase::ask(Path::new(&place.name()?), is_new)?,
             false => SecretText::default(),
         };
-        open_with(place.settings(Passphrase::Text { text })?).await
+        self.open_with(place.settings(Passphrase::Text { text })?)
+            .await
+    }
+
+    async fn open_with(&self, vault: VaultSettings) -> Result<Mailbearer> {
+        Mailbearer::open(Config {
+            vault,
+            connections: ConnectionSettings {
+                proxy: self.proxy.clone(),
+                ..ConnectionSettings::default()
+            },
+            ..Config::default()
+        })
+        .await
     }
 
     fn place(&self) -> Result<Place> {
@@ -216,14 +239,6 @@ impl Place {
             Self::Command(command) => Ok(command.join(" ")),
         }
     }
-}
-
-async fn open_with(vault: VaultSettings) -> Result<Mailbearer> {
-    Mailbearer::open(Config {
-        vault,
-        ..Config::default()
-    })
-    .await
 }
 
 pub(crate) fn from_variable(variable: &str) -> Option<Passphrase> {

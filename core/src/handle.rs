@@ -7,21 +7,21 @@ use crate::diagnosis;
 use crate::doctor::{Doctor, test_mail};
 use crate::error::{Error, Result};
 use crate::host::{
-    Clock, Environment, HttpClient, Network, Random, SystemClock, SystemEnvironment, SystemHttp,
-    SystemNetwork, SystemRandom, random_token,
+    ClientIdentity, Clock, Environment, HttpClient, Network, Proxy, Random, SystemClock,
+    SystemEnvironment, SystemHttp, SystemNetwork, SystemRandom, random_token,
 };
 use crate::import::Import;
 use crate::message::{self, BuiltMail, Stamp};
 use crate::model::{
-    Account, Attachment, Bytes, Config, Content, Delivery, Diagnosis, Envelope, Event, Evidence,
-    Examination, Examine, Grant, GrantKind, Message, NewAccount, Passphrase, Problem, ProblemKind,
-    RevealedAccessToken, Route, SignInFlow, SignInPrompt, TestDelivery, TestMail, Timeouts,
-    TokenStatus, VaultRecord, VaultReport, VaultSettings, Verdict,
+    Account, Attachment, Bytes, Config, ConnectionSettings, Content, Delivery, Diagnosis, Envelope,
+    Event, Evidence, Examination, Examine, Grant, GrantKind, Message, NewAccount, Passphrase,
+    Problem, ProblemKind, RevealedAccessToken, Route, SignInFlow, SignInPrompt, TestDelivery,
+    TestMail, Timeouts, TokenStatus, VaultRecord, VaultReport, VaultSettings, Verdict,
 };
 use crate::secret::SecretText;
 use crate::token::{AccessToken, Background, IdentityProvider, SignIns, TokenCache, TokenSource};
 use crate::transport::route::{Travel, passed_over};
-use crate::transport::{Certificate, Login, Outcome, OutgoingMail, Password, Roads};
+use crate::transport::{Login, Outcome, OutgoingMail, Password, Roads, check_connections};
 use crate::vault::{self, Vault};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -71,7 +71,11 @@ impl Default for Parts {
 struct Engine {
     ehlo_name: Option<String>,
     timeouts: Timeouts,
+    connections: ConnectionSettings,
     parts: Parts,
+    /// The ways out, through the proxy where one is set.
+    network: Arc<dyn Network>,
+    http: Arc<dyn HttpClient>,
     accounts: Accounts,
     tokens: TokenCache,
     sign_ins: SignIns,
@@ -92,15 +96,20 @@ impl Mailbearer {
 
     /// Opens a handle on services of your own. Errors: `Config`, `Storage`.
     pub async fn open_with(config: Config, parts: Parts) -> Result<Self> {
-        Background::check(&config.renewal).map_err(|error| error.during("open"))?;
+        let checked = Background::check(&config.renewal);
+        checked
+            .and_then(|()| check_connections(&config.connections))
+            .map_err(|error| error.during("open"))?;
         let vault = match &parts.vault {
             Some(vault) => vault.clone(),
             None => open_vault(&config.vault, &parts)
                 .await
                 .map_err(|error| error.during("open"))?,
         };
+        let (network, http) =
+            networks(&parts, &config.connections).map_err(|error| error.during("open"))?;
         let provider = IdentityProvider {
-            http: parts.http.clone(),
+            http: http.clone(),
             clock: parts.clock.clone(),
             random: parts.random.clone(),
             environment: parts.environment.clone(),
@@ -119,13 +128,17 @@ impl Mailbearer {
             .in_background
             .then(|| Background::start(tokens.clone(), config.renewal));
         let roads = Roads::new(
-            parts.network.clone(),
+            network.clone(),
             parts.clock.clone(),
+            parts.random.clone(),
             Arc::new(tokens.clone()),
         );
         let engine = Engine {
             ehlo_name: config.ehlo_name,
             timeouts: config.timeouts,
+            connections: config.connections,
+            network,
+            http,
             tokens,
             roads,
             background: Mutex::new(background),
@@ -328,8 +341,8 @@ impl Mailbearer {
         let doctor = Doctor {
             accounts: &self.engine.accounts,
             tokens: &self.engine.tokens,
-            http: &*self.engine.parts.http,
-            network: &*self.engine.parts.network,
+            http: &*self.engine.http,
+            network: &*self.engine.network,
             clock: &self.engine.parts.clock,
         };
         let login = self.login(&account).await;
@@ -475,11 +488,11 @@ impl Mailbearer {
                 Grant::ClientCertificate {
                     certificate_pem,
                     private_key_pem,
-                    private_key_passphrase,
-                } => Login::Certificate(Certificate {
-                    chain_pem: certificate_pem.into(),
-                    key_pem: Arc::new(private_key_pem),
-                }),
+                    ..
+                } => Login::Certificate(Arc::new(ClientIdentity {
+                    certificate_pem,
+                    private_key_pem,
+                })),
                 _ => Login::Nobody,
             },
         )
@@ -493,13 +506,13 @@ impl Mailbearer {
         let engine = &self.engine;
         Travel {
             roads: &engine.roads,
-            http: &engine.parts.http,
+            http: &engine.http,
             clock: &engine.parts.clock,
             random: &engine.parts.random,
             tokens,
             ehlo_name: engine.ehlo_name.as_deref(),
             timeouts: engine.timeouts,
-            rest: REST,
+            connections: &engine.connections,
         }
     }
 
@@ -547,6 +560,18 @@ async fn sources(attachments: &[Attachment]) -> Result<Vec<Source>> {
     Ok(sources)
 }
 
+/// The ways out, through the proxy where one is set. Errors: `Config`, `Misuse`.
+fn networks(
+    parts: &Parts,
+    settings: &ConnectionSettings,
+) -> Result<(Arc<dyn Network>, Arc<dyn HttpClient>)> {
+    let Some(url) = &settings.proxy else {
+        return Ok((parts.network.clone(), parts.http.clone()));
+    };
+    let proxy = Proxy::parse(url)?;
+    Ok((parts.network.through(&proxy)?, parts.http.through(&proxy)?))
+}
+
 async fn open_vault(settings: &VaultSettings, parts: &Parts) -> Result<Arc<dyn Vault>> {
     if let VaultSettings::Environment { variable } = settings {
         return account::from_environment(variable.as_deref(), &*parts.environment).await;
@@ -572,10 +597,6 @@ fn check_target(settings: &VaultSettings) -> Result<()> {
         _ => Ok(()),
     }
 }
-
-/// Not at all: a mailbox may have three connections over all its programs, and one that rests would keep another program
-/// from sending. Mails that come while a connection is at work share it.
-const REST: Duration = Duration::ZERO;
 
 fn outgoing(mail: &BuiltMail) -> OutgoingMail {
     OutgoingMail {

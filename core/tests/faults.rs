@@ -1,5 +1,5 @@
 //! A fault at every phase of the SMTP dialogue: always a typed error or the right outcome, in time, with a verdict on
-//! every recipient, no secret shown, and an account that sends again afterwards.
+//! every recipient, no secret shown, an account that sends again afterwards, and neither a connection nor a task left over.
 
 #![expect(
     clippy::unwrap_used,
@@ -9,11 +9,19 @@
 
 mod support;
 
-use mailbearer::model::{ProblemKind, Timeouts, VaultSettings, Verdict};
+use async_trait::async_trait;
+use mailbearer::host::{Network, Stream, SystemNetwork, TlsParameters};
+use mailbearer::model::{ProblemKind, Timeouts, TlsSession, VaultSettings, Verdict};
 use mailbearer::{Config, Delivery, Error, Parts};
 use mailbearer_sandbox::{Effect, Fault, Options, Phase, SubmissionLimits, Times};
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 use support::{SERVICE, World, mail};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 const WAIT_MS: u64 = 700;
 const RECIPIENTS: [&str; 2] = ["bob@contoso.example", "ada@fabrikam.example"];
@@ -59,7 +67,116 @@ async fn world_without(hidden_extensions: &'static [&'static str]) -> World {
         },
         ..Config::default()
     };
-    World::start_on(options, config, Parts::default()).await
+    let parts = Parts {
+        network: Arc::new(CountedNetwork::default()),
+        ..Parts::default()
+    };
+    World::start_on(options, config, parts).await
+}
+
+/// Counts the streams that are open on this side.
+#[derive(Debug, Default)]
+struct CountedNetwork(SystemNetwork);
+
+// How many are open in all tests of this thread, each of which runs alone on its own.
+thread_local!(static OPEN: Arc<AtomicUsize> = Arc::default());
+
+struct Counted(Box<dyn Stream>, Arc<AtomicUsize>);
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.1.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+impl Stream for Counted {
+    fn local_address(&self) -> Option<SocketAddr> {
+        self.0.local_address()
+    }
+}
+
+impl AsyncRead for Counted {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<std::io::Result<()>> {
+        Pin::new(&mut self.0).poll_read(context, buffer)
+    }
+}
+
+impl AsyncWrite for Counted {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        octets: &[u8],
+    ) -> Poll<std::io::Result<usize>> {
+        Pin::new(&mut self.0).poll_write(context, octets)
+    }
+
+    fn poll_flush(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<std::io::Result<()>> {
+        Pin::new(&mut self.0).poll_flush(context)
+    }
+
+    fn poll_shutdown(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<std::io::Result<()>> {
+        Pin::new(&mut self.0).poll_shutdown(context)
+    }
+}
+
+#[async_trait]
+impl Network for CountedNetwork {
+    async fn connect(
+        &self,
+        host: &str,
+        port: u16,
+        limit: Duration,
+    ) -> mailbearer::Result<Box<dyn Stream>> {
+        let stream = self.0.connect(host, port, limit).await?;
+        let open = OPEN.with(Arc::clone);
+        open.fetch_add(1, Ordering::SeqCst);
+        Ok(Box::new(Counted(stream, open)))
+    }
+
+    async fn start_tls(
+        &self,
+        stream: Box<dyn Stream>,
+        host: &str,
+        parameters: &TlsParameters,
+    ) -> mailbearer::Result<(Box<dyn Stream>, TlsSession)> {
+        self.0.start_tls(stream, host, parameters).await
+    }
+}
+
+/// Closes the handle and waits until no connection is left on either side, and no task that was not there before.
+async fn assert_nothing_left(world: World, tasks_before: usize, what: &str) {
+    world.mailbearer.close().await.unwrap();
+    let started = Instant::now();
+    loop {
+        let open = OPEN.with(|open| open.load(Ordering::SeqCst));
+        let traffic = world.sandbox.smtp_traffic();
+        let tasks = alive_tasks();
+        if (open, traffic.open) == (0, 0) && tasks <= tasks_before {
+            return;
+        }
+        let left = format!("{open} streams, {traffic:?}, {tasks} tasks instead of {tasks_before}");
+        assert!(
+            started.elapsed() < Duration::from_secs(20),
+            "{what}: {left}"
+        );
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+fn alive_tasks() -> usize {
+    tokio::runtime::Handle::current()
+        .metrics()
+        .num_alive_tasks()
 }
 
 /// Sends once with the fault and once without it.
@@ -115,8 +232,11 @@ async fn check(effect: Effect, expected: &[ProblemKind]) {
         }
         // A connection that is still open would not meet the first phases.
         let world = world_without(hidden).await;
+        world.mailbearer.access_token(SERVICE).await.unwrap();
+        let tasks = alive_tasks();
         let sent = send_with(&world, at, effect.clone()).await;
         let what = format!("{at:?} {effect:?} without {hidden:?}");
+        assert_nothing_left(world, tasks, &what).await;
         match sent {
             // A fault that strikes once may be survived: a refused recipient, a refused token that was renewed.
             Ok(delivery) => {
@@ -179,7 +299,10 @@ async fn a_lost_verdict_is_undecided_and_never_tried_again() {
     for (effect, hidden) in effects.flat_map(|effect| HIDDEN.map(|hidden| (effect.clone(), hidden)))
     {
         let world = world_without(hidden).await;
+        world.mailbearer.access_token(SERVICE).await.unwrap();
+        let tasks = alive_tasks();
         let error = send_with(&world, Phase::DataEnd, effect).await.unwrap_err();
+        assert_nothing_left(world, tasks, "a lost verdict").await;
         assert_eq!(error.code(), "delivery-undecided");
         assert_eq!(verdicts(&error), [Verdict::Undecided, Verdict::Undecided]);
         assert_eq!(error.problem().retry, mailbearer::model::Retry::Never);

@@ -20,7 +20,7 @@ mod support;
 use async_trait::async_trait;
 use mailbearer::host::{
     Clock, HttpClient, Network, Random, Stream, SystemClock, SystemHttp, SystemNetwork,
-    SystemRandom,
+    SystemRandom, TlsParameters,
 };
 use mailbearer::model::{
     EndpointOverrides, Passphrase, ProblemKind, VaultRecordKind, VaultSettings,
@@ -99,19 +99,24 @@ impl HttpClient for Steps {
 
 #[async_trait]
 impl Network for Steps {
-    async fn connect(&self, host: &str, port: u16) -> mailbearer::Result<Box<dyn Stream>> {
+    async fn connect(
+        &self,
+        host: &str,
+        port: u16,
+        limit: Duration,
+    ) -> mailbearer::Result<Box<dyn Stream>> {
         self.step();
-        self.network.connect(host, port).await
+        self.network.connect(host, port, limit).await
     }
 
     async fn start_tls(
         &self,
         stream: Box<dyn Stream>,
         host: &str,
-        extra_roots_pem: Option<&Arc<str>>,
+        parameters: &TlsParameters,
     ) -> mailbearer::Result<(Box<dyn Stream>, mailbearer::model::TlsSession)> {
         self.step();
-        let secured = self.network.start_tls(stream, host, extra_roots_pem).await;
+        let secured = self.network.start_tls(stream, host, parameters).await;
         self.step();
         secured
     }

@@ -11,7 +11,7 @@ mod support;
 
 use async_trait::async_trait;
 use mail_parser::{MessageParser, MimeHeaders as _};
-use mailbearer::host::{Network, Stream, SystemNetwork};
+use mailbearer::host::{Network, Stream, SystemNetwork, TlsParameters};
 use mailbearer::model::{
     Attachment, Content, DeliveryNotification, NotifyWhen, ProblemKind, ReturnedContent,
     TlsSession, TransferOption, TransferOptions, VaultSettings, Verdict,
@@ -29,6 +29,7 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll};
+use std::time::Duration;
 use support::{SERVICE, World, mail, timeouts};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
@@ -166,20 +167,22 @@ impl std::fmt::Debug for Meddling {
 
 #[async_trait]
 impl Network for Meddling {
-    async fn connect(&self, host: &str, port: u16) -> mailbearer::Result<Box<dyn Stream>> {
-        self.network.connect(host, port).await
+    async fn connect(
+        &self,
+        host: &str,
+        port: u16,
+        limit: Duration,
+    ) -> mailbearer::Result<Box<dyn Stream>> {
+        self.network.connect(host, port, limit).await
     }
 
     async fn start_tls(
         &self,
         stream: Box<dyn Stream>,
         host: &str,
-        extra_roots_pem: Option<&Arc<str>>,
+        parameters: &TlsParameters,
     ) -> mailbearer::Result<(Box<dyn Stream>, TlsSession)> {
-        let (stream, session) = self
-            .network
-            .start_tls(stream, host, extra_roots_pem)
-            .await?;
+        let (stream, session) = self.network.start_tls(stream, host, parameters).await?;
         let watched = Watched {
             stream,
             left: AtomicU64::new(self.after_octets),

@@ -9,12 +9,13 @@ mod support;
 use async_trait::async_trait;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use mailbearer::host::{HttpClient, Network, Stream};
+use mailbearer::host::{HttpClient, Network, Stream, TlsParameters};
 use mailbearer::model::{Cloud, EndpointOverrides, Grant, NewAccount, TlsSession};
 use mailbearer::{Config, Error, Mailbearer, Parts, SignInFlow};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 use support::mail;
 
 const CLIENT: &str = "0d6c1e32-2f4b-4b7e-8f57-6a1b9c3d5e01";
@@ -47,7 +48,7 @@ struct Nowhere(AtomicU32);
 
 #[async_trait]
 impl Network for Nowhere {
-    async fn connect(&self, _: &str, _: u16) -> mailbearer::Result<Box<dyn Stream>> {
+    async fn connect(&self, _: &str, _: u16, _: Duration) -> mailbearer::Result<Box<dyn Stream>> {
         self.0.fetch_add(1, Ordering::SeqCst);
         Err(Error::new(
             mailbearer::model::ProblemKind::Unavailable,
@@ -61,7 +62,7 @@ impl Network for Nowhere {
         &self,
         _: Box<dyn Stream>,
         _: &str,
-        _: Option<&Arc<str>>,
+        _: &TlsParameters,
     ) -> mailbearer::Result<(Box<dyn Stream>, TlsSession)> {
         unreachable!("nobody connects")
     }

@@ -15,6 +15,7 @@ use crate::random::Random;
 use crate::secrets::SecretLedger;
 use crate::smtp::SmtpService;
 use crate::smtp::limits::Limits;
+use crate::smtp::traffic::Traffic;
 use crate::sync::lock;
 use crate::tls::Certificates;
 
@@ -29,6 +30,7 @@ pub(crate) struct Cloud {
     pub(crate) grants: Grants,
     pub(crate) inbox: Inbox,
     pub(crate) limits: Limits,
+    pub(crate) smtp_traffic: Traffic,
     pub(crate) refusals: Refusals,
     pub(crate) certificates: Certificates,
     pub(crate) addresses: Addresses,

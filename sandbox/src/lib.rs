@@ -50,6 +50,7 @@ pub use faults::{Effect, Fault, Faults, HttpAnswer, Phase, Times, TokenFlaw, Unk
 pub use inbox::Inbox;
 pub use smtp::SmtpService;
 pub use smtp::limits::SubmissionLimits;
+pub use smtp::traffic::SmtpTraffic;
 pub use summary::run;
 
 use directory::FederatedCredential;
@@ -61,6 +62,7 @@ use identity::keys::SigningKey;
 use random::Random;
 use secrets::SecretLedger;
 use smtp::limits::Limits;
+use smtp::traffic::Traffic;
 use tls::Certificates;
 
 /// How to start a sandbox. The default suits tests: free ports on 127.0.0.1 and the organisation of [`directory::seed`].
@@ -90,6 +92,8 @@ pub struct Options {
     pub random_seed: Option<u64>,
     /// The limits of SMTP submission.
     pub limits: SubmissionLimits,
+    /// Names that the servers' certificate carries beside `localhost`. Default: none.
+    pub certificate_names: Vec<String>,
 }
 
 /// Which of Microsoft's services to imitate.
@@ -126,6 +130,7 @@ impl Default for Options {
             strict_tenants: false,
             random_seed: None,
             limits: SubmissionLimits::default(),
+            certificate_names: Vec::new(),
         }
     }
 }
@@ -148,7 +153,7 @@ impl Sandbox {
     pub async fn start(options: Options) -> Result<Self, SandboxError> {
         let listeners = Listeners::bind(&options).await?;
         let signing_key = signing_key().await?;
-        let certificates = Certificates::new(options.host)?;
+        let certificates = Certificates::new(options.host, &options.certificate_names)?;
         let (ca_file, temporary_folder) =
             write_ca_file(options.folder.as_deref(), &certificates.ca_pem)?;
         let cloud = Arc::new(cloud(
@@ -224,6 +229,11 @@ impl Sandbox {
     /// The clock by which tokens, codes and secrets age.
     pub fn clock(&self) -> &SandboxClock {
         &self.cloud.clock
+    }
+
+    /// How many SMTP connections there are and were.
+    pub fn smtp_traffic(&self) -> SmtpTraffic {
+        self.cloud.smtp_traffic.now()
     }
 
     /// Every client secret, password, token and code the sandbox ever made or was shown.
@@ -383,6 +393,7 @@ fn cloud(
         grants: Grants::default(),
         inbox: Inbox::new(),
         limits: Limits::new(options.limits),
+        smtp_traffic: Traffic::default(),
         refusals: Refusals::default(),
         certificates,
         addresses,

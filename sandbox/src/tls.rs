@@ -31,14 +31,14 @@ impl std::fmt::Debug for Certificates {
 }
 
 impl Certificates {
-    /// For `localhost`, the loopback addresses and the address the sandbox listens on.
-    pub(crate) fn new(host: IpAddr) -> Result<Self, SandboxError> {
-        Self::make(host).map_err(SandboxError::while_("making the certificates"))
+    /// For `localhost`, the loopback addresses, the address the sandbox listens on, and these names.
+    pub(crate) fn new(host: IpAddr, names: &[String]) -> Result<Self, SandboxError> {
+        Self::make(host, names).map_err(SandboxError::while_("making the certificates"))
     }
 
-    fn make(host: IpAddr) -> Result<Self, Box<dyn Error + Send + Sync>> {
+    fn make(host: IpAddr, names: &[String]) -> Result<Self, Box<dyn Error + Send + Sync>> {
         let (ca_certificate, issuer) = authority()?;
-        let (certificate, key) = server_certificate(&issuer, host)?;
+        let (certificate, key) = server_certificate(&issuer, host, names)?;
         // The provider is named here: the process may have installed none, or another one.
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let config = ServerConfig::builder_with_provider(provider)
@@ -67,6 +67,7 @@ fn authority() -> Result<(rcgen::Certificate, Issuer<'static, KeyPair>), rcgen::
 fn server_certificate(
     issuer: &Issuer<'_, KeyPair>,
     host: IpAddr,
+    more_names: &[String],
 ) -> Result<(CertificateDer<'static>, PrivateKeyDer<'static>), rcgen::Error> {
     let names = [
         "localhost".to_owned(),
@@ -74,6 +75,7 @@ fn server_certificate(
         "::1".to_owned(),
         host.to_string(),
     ];
+    let names: Vec<_> = names.iter().chain(more_names).cloned().collect();
     let mut params = CertificateParams::new(names)?;
     params
         .distinguished_name

@@ -149,6 +149,32 @@ class Priority(str, enum.Enum):
     """`X-Priority: 5`, `Importance: low`."""
 
 
+class NotifyWhen(str, enum.Enum):
+    """When a notification is written (RFC 3461 section 4.1)."""
+
+    NEVER = "never"
+    """In no case."""
+
+    SUCCESS = "success"
+    """When it was delivered."""
+
+    FAILURE = "failure"
+    """When it could not be delivered."""
+
+    DELAY = "delay"
+    """When it is late."""
+
+
+class ReturnedContent(str, enum.Enum):
+    """How much of a mail comes back with a failure (RFC 3461 section 4.3)."""
+
+    FULL = "full"
+    """All of it."""
+
+    HEADERS = "headers"
+    """Its header section."""
+
+
 class Verdict(str, enum.Enum):
     """What the server decided about a recipient."""
 
@@ -272,6 +298,16 @@ class SendingAs(str, enum.Enum):
 
     ANONYMOUS = "anonymous"
     """Nobody signed in: the server judges the envelope alone."""
+
+
+class TransferOption(str, enum.Enum):
+    """Something that was asked of a server."""
+
+    NOTIFICATION = "notification"
+    """`notification` of [`TransferOptions`]."""
+
+    PRIORITY = "priority"
+    """`priority` of [`TransferOptions`]."""
 
 
 class ProblemKind(str, enum.Enum):
@@ -452,6 +488,9 @@ class Config(Record):
 
     renewal: Optional[RenewalSettings] = None
     """What happens to tokens that nobody asks for."""
+
+    connections: Optional[ConnectionSettings] = None
+    """How connections are made and kept."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False, repr=False)
@@ -637,6 +676,20 @@ class RenewalSettings(Record):
 
     refresh_token_idle_days: int = 90
     """After how many days without use a refresh token ends, 1 to 3650; what is said of its end follows from it. Default 90."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class ConnectionSettings(Record):
+    """How connections are made and kept. Values out of their range are `Config` errors of `open`."""
+
+    rest_ms: int = 5000
+    """How long a connection without anything to do is kept for the next mail, in milliseconds, 0 to 240,000; 0 ends it at once. Of several, all but one are kept for a second only. Default 5000."""
+
+    concurrency_wait_ms: int = 60000
+    """How long a mail is tried again that the server refuses because too many connections of the mailbox are open, those of other programs among them, in milliseconds, 0 to 600,000; 0 reports the first refusal. Default 60000."""
+
+    proxy: Optional[SecretText] = None
+    """The proxy to mail servers and identity providers: `http://user:password@host:port` (CONNECT), `socks5h://…` or, with names looked up here, `socks5://…`. This machine itself is reached without it, and so is the vault. Default: none for mail; for identity providers, what the system is set to (`HTTPS_PROXY`, `NO_PROXY`)."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False, repr=False)
@@ -1139,6 +1192,9 @@ class Message(Record):
     date_unix_ms: Optional[int] = None
     """`Date`, in milliseconds since 1970-01-01T00:00:00Z, up to the year 9999. Default: now."""
 
+    transfer: TransferOptions = dataclasses.field(default_factory=lambda: TransferOptions())
+    """What is asked of the servers on the way: notifications, TLS all the way, precedence. Default: nothing."""
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class Address(Record):
@@ -1180,7 +1236,7 @@ class ContentData(Record):
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class ContentFile(Record):
-    """In a file, read when the mail is sent."""
+    """In a file, read piece by piece while the mail is sent. A file that changes meanwhile fails the mail (`attachment-changed`), and nothing of it is delivered."""
 
     _tag: ClassVar[str] = "file"
 
@@ -1215,6 +1271,48 @@ class ListUnsubscribe(Record):
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class TransferOptions(Record):
+    """What is asked of the servers on the way. A server that does not offer an extension cannot be asked: then a mail that requires TLS is not sent, and everything else is left out and named in the delivery's `trail.notOffered`."""
+
+    notification: Optional[DeliveryNotification] = None
+    """Mails to the sender about what became of this one (DSN, RFC 3461). Default: what servers send without being asked, mostly one for each failure."""
+
+    require_tls: bool = False
+    """Whether every server on the way must pass it on over TLS with a checked certificate (REQUIRETLS, RFC 8689), or not at all. Without REQUIRETLS at the first server, `requiretls-unsupported` comes before the mail leaves."""
+
+    priority: Optional[int] = None
+    """The place among other mails, from -9 to 9 (MT-PRIORITY, RFC 6710). Default: none is said, which means 0."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class DeliveryNotification(Record):
+    """Which notifications are asked for, and what is in them (DSN, RFC 3461)."""
+
+    notify: Sequence[NotifyWhen] = ()
+    """When to write, for every recipient without a choice of their own (NOTIFY). `never` stands alone. Default: what servers do without being asked."""
+
+    returned: Optional[ReturnedContent] = None
+    """How much of the mail comes back with a failure (RET). Default: the server's choice."""
+
+    envelope_id: Optional[str] = None
+    """A name of your own for this mail, which notifications repeat (ENVID): 1 to 100 printable ASCII characters as it is sent, where each `+`, `=` and blank takes three."""
+
+    recipients: Sequence[RecipientNotification] = ()
+    """Recipients with a choice of their own."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class RecipientNotification(Record):
+    """A recipient's own choice of notifications."""
+
+    address: str
+    """The address, as among the mail's recipients."""
+
+    notify: Sequence[NotifyWhen] = ()
+    """When to write about this recipient. `never` stands alone."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class Envelope(Record):
     """Who a finished message is from and to, as SMTP sees it (RFC 5321 section 2.3.1)."""
 
@@ -1226,6 +1324,9 @@ class Envelope(Record):
 
     recipients: Sequence[str]
     """`RCPT TO`, at least one."""
+
+    transfer: TransferOptions = dataclasses.field(default_factory=lambda: TransferOptions())
+    """What is asked of the servers on the way. Default: nothing."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False, repr=False)
@@ -1350,6 +1451,9 @@ class Trail(Record):
     size_bytes: int
     """The size of the message on the wire, in octets."""
 
+    not_offered: Sequence[TransferOption]
+    """What was asked for and left out, because the server does not offer it."""
+
     steps: Sequence[Step]
     """The steps taken, in order."""
 
@@ -1383,6 +1487,9 @@ class TlsSession(Record):
 
     cipher_suite: str
     """The cipher suite by its IANA name."""
+
+    resumed: bool = False
+    """Whether it went on from an earlier session with the same server (RFC 8446 section 2.2), which spares the server's certificate and both sides a signature."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False, repr=False)
@@ -1781,6 +1888,7 @@ __all__ = [
     "SecretText",
     "Timeouts",
     "RenewalSettings",
+    "ConnectionSettings",
     "NewAccount",
     "Cloud",
     "Grant",
@@ -1826,6 +1934,11 @@ __all__ = [
     "Header",
     "Priority",
     "ListUnsubscribe",
+    "TransferOptions",
+    "DeliveryNotification",
+    "NotifyWhen",
+    "ReturnedContent",
+    "RecipientNotification",
     "Envelope",
     "Delivery",
     "SmtpReply",
@@ -1843,6 +1956,7 @@ __all__ = [
     "SendingAs",
     "TlsSession",
     "TokenUse",
+    "TransferOption",
     "Step",
     "Problem",
     "ProblemKind",

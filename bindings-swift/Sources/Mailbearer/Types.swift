@@ -6,6 +6,7 @@
 @_exported import struct MailbearerNative.SecretText
 @_exported import struct MailbearerNative.Timeouts
 @_exported import struct MailbearerNative.RenewalSettings
+@_exported import struct MailbearerNative.ConnectionSettings
 @_exported import struct MailbearerNative.NewAccount
 @_exported import enum MailbearerNative.Cloud
 @_exported import enum MailbearerNative.Grant

@@ -313,6 +313,11 @@ uint64_t uniffi_mailbearer_swift_fn_method_handle_close(uint64_t ptr, uint64_t c
 uint64_t uniffi_mailbearer_swift_fn_method_handle_events(uint64_t ptr, RustCallStatus *_Nonnull out_status
 );
 #endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_MAILBEARER_SWIFT_FN_METHOD_HANDLE_EXAMINE
+#define UNIFFI_FFIDEF_UNIFFI_MAILBEARER_SWIFT_FN_METHOD_HANDLE_EXAMINE
+uint64_t uniffi_mailbearer_swift_fn_method_handle_examine(uint64_t ptr, RustBuffer order, uint64_t cancellation
+);
+#endif
 #ifndef UNIFFI_FFIDEF_UNIFFI_MAILBEARER_SWIFT_FN_METHOD_HANDLE_EXPLAIN
 #define UNIFFI_FFIDEF_UNIFFI_MAILBEARER_SWIFT_FN_METHOD_HANDLE_EXPLAIN
 RustBuffer uniffi_mailbearer_swift_fn_method_handle_explain(uint64_t ptr, RustBuffer evidence, RustCallStatus *_Nonnull out_status
@@ -351,6 +356,11 @@ uint64_t uniffi_mailbearer_swift_fn_method_handle_send(uint64_t ptr, RustBuffer 
 #ifndef UNIFFI_FFIDEF_UNIFFI_MAILBEARER_SWIFT_FN_METHOD_HANDLE_SEND_RAW
 #define UNIFFI_FFIDEF_UNIFFI_MAILBEARER_SWIFT_FN_METHOD_HANDLE_SEND_RAW
 uint64_t uniffi_mailbearer_swift_fn_method_handle_send_raw(uint64_t ptr, RustBuffer envelope, RustBuffer mime, uint64_t cancellation
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_MAILBEARER_SWIFT_FN_METHOD_HANDLE_SEND_TEST
+#define UNIFFI_FFIDEF_UNIFFI_MAILBEARER_SWIFT_FN_METHOD_HANDLE_SEND_TEST
+uint64_t uniffi_mailbearer_swift_fn_method_handle_send_test(uint64_t ptr, RustBuffer order, uint64_t cancellation
 );
 #endif
 #ifndef UNIFFI_FFIDEF_UNIFFI_MAILBEARER_SWIFT_FN_METHOD_HANDLE_TOKEN_STATUS
@@ -735,6 +745,12 @@ uint16_t uniffi_mailbearer_swift_checksum_method_handle_events(void
     
 );
 #endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_MAILBEARER_SWIFT_CHECKSUM_METHOD_HANDLE_EXAMINE
+#define UNIFFI_FFIDEF_UNIFFI_MAILBEARER_SWIFT_CHECKSUM_METHOD_HANDLE_EXAMINE
+uint16_t uniffi_mailbearer_swift_checksum_method_handle_examine(void
+    
+);
+#endif
 #ifndef UNIFFI_FFIDEF_UNIFFI_MAILBEARER_SWIFT_CHECKSUM_METHOD_HANDLE_EXPLAIN
 #define UNIFFI_FFIDEF_UNIFFI_MAILBEARER_SWIFT_CHECKSUM_METHOD_HANDLE_EXPLAIN
 uint16_t uniffi_mailbearer_swift_checksum_method_handle_explain(void
@@ -780,6 +796,12 @@ uint16_t uniffi_mailbearer_swift_checksum_method_handle_send(void
 #ifndef UNIFFI_FFIDEF_UNIFFI_MAILBEARER_SWIFT_CHECKSUM_METHOD_HANDLE_SEND_RAW
 #define UNIFFI_FFIDEF_UNIFFI_MAILBEARER_SWIFT_CHECKSUM_METHOD_HANDLE_SEND_RAW
 uint16_t uniffi_mailbearer_swift_checksum_method_handle_send_raw(void
+    
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_MAILBEARER_SWIFT_CHECKSUM_METHOD_HANDLE_SEND_TEST
+#define UNIFFI_FFIDEF_UNIFFI_MAILBEARER_SWIFT_CHECKSUM_METHOD_HANDLE_SEND_TEST
+uint16_t uniffi_mailbearer_swift_checksum_method_handle_send_test(void
     
 );
 #endif

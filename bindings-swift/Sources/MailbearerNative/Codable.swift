@@ -2,12 +2,13 @@
 
 extension Config: Decodable {
     public init(from decoder: any Decoder) throws {
-        let fields = try Fields(decoder, ["vault", "ehloName", "timeouts", "renewal"])
+        let fields = try Fields(decoder, ["vault", "ehloName", "timeouts", "renewal", "connections"])
         self.init(
             vault: try fields.value("vault", or: .memory),
             ehloName: try fields.optional("ehloName"),
             timeouts: try fields.value("timeouts", or: Timeouts()),
-            renewal: try fields.value("renewal", or: RenewalSettings()))
+            renewal: try fields.value("renewal", or: RenewalSettings()),
+            connections: try fields.value("connections", or: ConnectionSettings()))
     }
 }
 
@@ -116,6 +117,16 @@ extension RenewalSettings: Codable {
         try wire.encode(self.inBackground, forKey: "inBackground")
         try wire.encode(self.requestsPerSecond, forKey: "requestsPerSecond")
         try wire.encode(self.refreshTokenIdleDays, forKey: "refreshTokenIdleDays")
+    }
+}
+
+extension ConnectionSettings: Decodable {
+    public init(from decoder: any Decoder) throws {
+        let fields = try Fields(decoder, ["restMs", "concurrencyWaitMs", "proxy"])
+        self.init(
+            restMs: try fields.value("restMs", or: 5000),
+            concurrencyWaitMs: try fields.value("concurrencyWaitMs", or: 60000),
+            proxy: try fields.optional("proxy"))
     }
 }
 
@@ -538,7 +549,7 @@ extension TokenOrigin: Word {
 
 extension Message: Codable {
     public init(from decoder: any Decoder) throws {
-        let fields = try Fields(decoder, ["account", "sender", "replyTo", "to", "cc", "bcc", "subject", "text", "html", "attachments", "headers", "priority", "listUnsubscribe", "messageId", "dateUnixMs"])
+        let fields = try Fields(decoder, ["account", "sender", "replyTo", "to", "cc", "bcc", "subject", "text", "html", "attachments", "headers", "priority", "listUnsubscribe", "messageId", "dateUnixMs", "transfer"])
         self.init(
             account: try fields.value("account", or: ""),
             sender: try fields.optional("sender"),
@@ -554,7 +565,8 @@ extension Message: Codable {
             priority: try fields.optional("priority"),
             listUnsubscribe: try fields.optional("listUnsubscribe"),
             messageId: try fields.optional("messageId"),
-            dateUnixMs: try fields.optional("dateUnixMs"))
+            dateUnixMs: try fields.optional("dateUnixMs"),
+            transfer: try fields.value("transfer", or: TransferOptions()))
     }
 
     public func encode(to encoder: any Encoder) throws {
@@ -574,6 +586,7 @@ extension Message: Codable {
         try wire.encode(self.listUnsubscribe, forKey: "listUnsubscribe")
         try wire.encode(self.messageId, forKey: "messageId")
         try wire.encode(self.dateUnixMs, forKey: "dateUnixMs")
+        try wire.encode(self.transfer, forKey: "transfer")
     }
 }
 
@@ -681,13 +694,89 @@ extension ListUnsubscribe: Codable {
     }
 }
 
+extension TransferOptions: Codable {
+    public init(from decoder: any Decoder) throws {
+        let fields = try Fields(decoder, ["notification", "requireTls", "priority"])
+        self.init(
+            notification: try fields.optional("notification"),
+            requireTls: try fields.value("requireTls", or: false),
+            priority: try fields.optional("priority"))
+    }
+
+    public func encode(to encoder: any Encoder) throws {
+        var wire = encoder.container(keyedBy: FieldName.self)
+        try wire.encode(self.notification, forKey: "notification")
+        try wire.encode(self.requireTls, forKey: "requireTls")
+        try wire.encode(self.priority, forKey: "priority")
+    }
+}
+
+extension DeliveryNotification: Codable {
+    public init(from decoder: any Decoder) throws {
+        let fields = try Fields(decoder, ["notify", "returned", "envelopeId", "recipients"])
+        self.init(
+            notify: try fields.value("notify", or: []),
+            returned: try fields.optional("returned"),
+            envelopeId: try fields.optional("envelopeId"),
+            recipients: try fields.value("recipients", or: []))
+    }
+
+    public func encode(to encoder: any Encoder) throws {
+        var wire = encoder.container(keyedBy: FieldName.self)
+        try wire.encode(self.notify, forKey: "notify")
+        try wire.encode(self.returned, forKey: "returned")
+        try wire.encode(self.envelopeId, forKey: "envelopeId")
+        try wire.encode(self.recipients, forKey: "recipients")
+    }
+}
+
+extension NotifyWhen: Word {
+    public static let allCases: [NotifyWhen] = [.never, .success, .failure, .delay]
+
+    public var word: String {
+        switch self {
+        case .never: "never"
+        case .success: "success"
+        case .failure: "failure"
+        case .delay: "delay"
+        }
+    }
+}
+
+extension ReturnedContent: Word {
+    public static let allCases: [ReturnedContent] = [.full, .headers]
+
+    public var word: String {
+        switch self {
+        case .full: "full"
+        case .headers: "headers"
+        }
+    }
+}
+
+extension RecipientNotification: Codable {
+    public init(from decoder: any Decoder) throws {
+        let fields = try Fields(decoder, ["address", "notify"])
+        self.init(
+            address: try fields.value("address"),
+            notify: try fields.value("notify", or: []))
+    }
+
+    public func encode(to encoder: any Encoder) throws {
+        var wire = encoder.container(keyedBy: FieldName.self)
+        try wire.encode(self.address, forKey: "address")
+        try wire.encode(self.notify, forKey: "notify")
+    }
+}
+
 extension Envelope: Codable {
     public init(from decoder: any Decoder) throws {
-        let fields = try Fields(decoder, ["account", "sender", "recipients"])
+        let fields = try Fields(decoder, ["account", "sender", "recipients", "transfer"])
         self.init(
             account: try fields.value("account"),
             sender: try fields.optional("sender"),
-            recipients: try fields.value("recipients"))
+            recipients: try fields.value("recipients"),
+            transfer: try fields.value("transfer", or: TransferOptions()))
     }
 
     public func encode(to encoder: any Encoder) throws {
@@ -695,6 +784,7 @@ extension Envelope: Codable {
         try wire.encode(self.account, forKey: "account")
         try wire.encode(self.sender, forKey: "sender")
         try wire.encode(self.recipients, forKey: "recipients")
+        try wire.encode(self.transfer, forKey: "transfer")
     }
 }
 
@@ -852,7 +942,7 @@ extension ReplyScope: Word {
 
 extension Trail: Codable {
     public init(from decoder: any Decoder) throws {
-        let fields = try Fields(decoder, ["route", "identity", "server", "tls", "token", "sizeBytes", "steps"])
+        let fields = try Fields(decoder, ["route", "identity", "server", "tls", "token", "sizeBytes", "notOffered", "steps"])
         self.init(
             route: try fields.value("route", or: .clientSubmission),
             identity: try fields.value("identity", or: SenderIdentity()),
@@ -860,6 +950,7 @@ extension Trail: Codable {
             tls: try fields.optional("tls"),
             token: try fields.optional("token"),
             sizeBytes: try fields.value("sizeBytes"),
+            notOffered: try fields.value("notOffered"),
             steps: try fields.value("steps"))
     }
 
@@ -871,6 +962,7 @@ extension Trail: Codable {
         try wire.encode(self.tls, forKey: "tls")
         try wire.encode(self.token, forKey: "token")
         try wire.encode(self.sizeBytes, forKey: "sizeBytes")
+        try wire.encode(self.notOffered, forKey: "notOffered")
         try wire.encode(self.steps, forKey: "steps")
     }
 }
@@ -928,16 +1020,18 @@ extension SendingAs: Word {
 
 extension TlsSession: Codable {
     public init(from decoder: any Decoder) throws {
-        let fields = try Fields(decoder, ["version", "cipherSuite"])
+        let fields = try Fields(decoder, ["version", "cipherSuite", "resumed"])
         self.init(
             version: try fields.value("version"),
-            cipherSuite: try fields.value("cipherSuite"))
+            cipherSuite: try fields.value("cipherSuite"),
+            resumed: try fields.value("resumed", or: false))
     }
 
     public func encode(to encoder: any Encoder) throws {
         var wire = encoder.container(keyedBy: FieldName.self)
         try wire.encode(self.version, forKey: "version")
         try wire.encode(self.cipherSuite, forKey: "cipherSuite")
+        try wire.encode(self.resumed, forKey: "resumed")
     }
 }
 
@@ -959,6 +1053,17 @@ extension TokenUse: Codable {
         try wire.encode(self.audience, forKey: "audience")
         try wire.encode(self.scopes, forKey: "scopes")
         try wire.encode(self.expiresAtUnixMs, forKey: "expiresAtUnixMs")
+    }
+}
+
+extension TransferOption: Word {
+    public static let allCases: [TransferOption] = [.notification, .priority]
+
+    public var word: String {
+        switch self {
+        case .notification: "notification"
+        case .priority: "priority"
+        }
     }
 }
 

@@ -7,13 +7,15 @@ extension Config {
         vault: VaultSettings = .memory,
         ehloName: String? = nil,
         timeouts: Timeouts = Timeouts(),
-        renewal: RenewalSettings = RenewalSettings()
+        renewal: RenewalSettings = RenewalSettings(),
+        connections: ConnectionSettings = ConnectionSettings()
     ) {
         self.init(
             vault: vault,
             ehloName: ehloName,
             timeouts: timeouts,
-            renewal: renewal)
+            renewal: renewal,
+            connections: connections)
     }
 }
 
@@ -46,6 +48,21 @@ extension RenewalSettings {
             inBackground: inBackground,
             requestsPerSecond: requestsPerSecond,
             refreshTokenIdleDays: refreshTokenIdleDays)
+    }
+}
+
+extension ConnectionSettings {
+    /// How connections are made and kept. Values out of their range are `Config` errors of `open`.
+    public init(
+        _: Void = (),
+        restMs: UInt64 = 5000,
+        concurrencyWaitMs: UInt64 = 60000,
+        proxy: SecretText? = nil
+    ) {
+        self.init(
+            restMs: restMs,
+            concurrencyWaitMs: concurrencyWaitMs,
+            proxy: proxy)
     }
 }
 
@@ -476,6 +493,21 @@ extension SenderIdentity {
     }
 }
 
+extension TlsSession {
+    /// A TLS session.
+    public init(
+        _: Void = (),
+        version: String,
+        cipherSuite: String,
+        resumed: Bool = false
+    ) {
+        self.init(
+            version: version,
+            cipherSuite: cipherSuite,
+            resumed: resumed)
+    }
+}
+
 extension TokenUse {
     /// The access token a mail was sent with.
     public init(
@@ -530,12 +562,18 @@ extension Evidence {
         _: Void = (),
         evidence: [EvidenceItem] = [],
         context: [String: String] = [:],
-        facts: [String: String] = [:]
+        facts: [String: String] = [:],
+        adminFacts: [String: String] = [:],
+        established: [String] = [],
+        phase: String = ""
     ) {
         self.init(
             evidence: evidence,
             context: context,
-            facts: facts)
+            facts: facts,
+            adminFacts: adminFacts,
+            established: established,
+            phase: phase)
     }
 }
 
@@ -549,6 +587,33 @@ extension EvidenceItem {
         self.init(
             kind: kind,
             text: text)
+    }
+}
+
+extension Diagnosis {
+    /// One possible cause.
+    public init(
+        _: Void = (),
+        code: String,
+        cause: String,
+        fix: String,
+        who: String,
+        retry: Retry,
+        confidence: Double,
+        because: [String],
+        ask: [String] = [],
+        page: String = ""
+    ) {
+        self.init(
+            code: code,
+            cause: cause,
+            fix: fix,
+            who: who,
+            retry: retry,
+            confidence: confidence,
+            because: because,
+            ask: ask,
+            page: page)
     }
 }
 

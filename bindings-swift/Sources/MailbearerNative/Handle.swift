@@ -827,6 +827,8 @@ public protocol HandleProtocol: AnyObject, Sendable {
     
     func events()  -> EventReader
     
+    func examine(order: Examine, cancellation: Cancellation) async throws  -> Examination
+    
     func explain(evidence: Evidence)  -> [Diagnosis]
     
     func finishSignIn(prompt: SignInPrompt, cancellation: Cancellation) async throws  -> TokenStatus
@@ -845,6 +847,8 @@ public protocol HandleProtocol: AnyObject, Sendable {
     func send(message: Message, cancellation: Cancellation) async throws  -> Delivery
     
     func sendRaw(envelope: Envelope, mime: Bytes, cancellation: Cancellation) async throws  -> Delivery
+    
+    func sendTest(order: TestMail, cancellation: Cancellation) async throws  -> TestDelivery
     
     func tokenStatus(account: String, cancellation: Cancellation) async throws  -> TokenStatus
     
@@ -1043,6 +1047,22 @@ open func events() -> EventReader  {
 })
 }
     
+open func examine(order: Examine, cancellation: Cancellation)async throws  -> Examination  {
+    return
+        try  await uniffiRustCallAsync(
+            rustFutureFunc: {
+                uniffi_mailbearer_swift_fn_method_handle_examine(
+                        self.uniffiCloneHandle(),FfiConverterTypeExamine_lower(order),FfiConverterTypeCancellation_lower(cancellation)
+                )
+            },
+            pollFunc: ffi_mailbearer_swift_rust_future_poll_rust_buffer,
+            completeFunc: ffi_mailbearer_swift_rust_future_complete_rust_buffer,
+            freeFunc: ffi_mailbearer_swift_rust_future_free_rust_buffer,
+            liftFunc: FfiConverterTypeExamination_lift,
+            errorHandler: FfiConverterTypeFailure_lift
+        )
+}
+    
 open func explain(evidence: Evidence) -> [Diagnosis]  {
     return try!  FfiConverterSequenceTypeDiagnosis.lift(try! rustCall() {
         uniffiCallStatus in
@@ -1164,6 +1184,22 @@ open func sendRaw(envelope: Envelope, mime: Bytes, cancellation: Cancellation)as
             completeFunc: ffi_mailbearer_swift_rust_future_complete_rust_buffer,
             freeFunc: ffi_mailbearer_swift_rust_future_free_rust_buffer,
             liftFunc: FfiConverterTypeDelivery_lift,
+            errorHandler: FfiConverterTypeFailure_lift
+        )
+}
+    
+open func sendTest(order: TestMail, cancellation: Cancellation)async throws  -> TestDelivery  {
+    return
+        try  await uniffiRustCallAsync(
+            rustFutureFunc: {
+                uniffi_mailbearer_swift_fn_method_handle_send_test(
+                        self.uniffiCloneHandle(),FfiConverterTypeTestMail_lower(order),FfiConverterTypeCancellation_lower(cancellation)
+                )
+            },
+            pollFunc: ffi_mailbearer_swift_rust_future_poll_rust_buffer,
+            completeFunc: ffi_mailbearer_swift_rust_future_complete_rust_buffer,
+            freeFunc: ffi_mailbearer_swift_rust_future_free_rust_buffer,
+            liftFunc: FfiConverterTypeTestDelivery_lift,
             errorHandler: FfiConverterTypeFailure_lift
         )
 }
@@ -1723,6 +1759,9 @@ private let initializationResult: InitializationResult = {
     if (uniffi_mailbearer_swift_checksum_method_handle_events() != 62353) {
         return InitializationResult.apiChecksumMismatch
     }
+    if (uniffi_mailbearer_swift_checksum_method_handle_examine() != 1079) {
+        return InitializationResult.apiChecksumMismatch
+    }
     if (uniffi_mailbearer_swift_checksum_method_handle_explain() != 32108) {
         return InitializationResult.apiChecksumMismatch
     }
@@ -1745,6 +1784,9 @@ private let initializationResult: InitializationResult = {
         return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_mailbearer_swift_checksum_method_handle_send_raw() != 30366) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_mailbearer_swift_checksum_method_handle_send_test() != 58563) {
         return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_mailbearer_swift_checksum_method_handle_token_status() != 8992) {

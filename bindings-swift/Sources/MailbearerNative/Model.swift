@@ -465,6 +465,22 @@ fileprivate final class UniffiHandleMap<T>: @unchecked Sendable {
 #if swift(>=5.8)
 @_documentation(visibility: private)
 #endif
+fileprivate struct FfiConverterInt8: FfiConverterPrimitive {
+    typealias FfiType = Int8
+    typealias SwiftType = Int8
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> Int8 {
+        return try lift(readInt(&buf))
+    }
+
+    public static func write(_ value: Int8, into buf: inout [UInt8]) {
+        writeInt(&buf, lower(value))
+    }
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
 fileprivate struct FfiConverterUInt16: FfiConverterPrimitive {
     typealias FfiType = UInt16
     typealias SwiftType = UInt16
@@ -664,9 +680,18 @@ public struct Account: Equatable, Hashable {
      */
     public var secretExpiresAtUnixMs: Int64?
     /**
+     * The road by which mail goes.
+     */
+    public var route: Route
+    /**
      * The addresses, ports and scopes in force.
      */
     public var endpoints: Endpoints
+    /**
+     * The road to take when the first one certainly has nothing of a mail. Its tokens are those of the account
+     * `<name>+fallback`, under which a person signs in for it.
+     */
+    public var fallback: Fallback?
 
     // Default memberwise initializers are never public by default, so we
     // declare one manually.
@@ -693,8 +718,15 @@ public struct Account: Equatable, Hashable {
          * When the client secret ends, in milliseconds since 1970-01-01T00:00:00Z, if that was said.
          */secretExpiresAtUnixMs: Int64?, 
         /**
+         * The road by which mail goes.
+         */route: Route, 
+        /**
          * The addresses, ports and scopes in force.
-         */endpoints: Endpoints) {
+         */endpoints: Endpoints, 
+        /**
+         * The road to take when the first one certainly has nothing of a mail. Its tokens are those of the account
+         * `<name>+fallback`, under which a person signs in for it.
+         */fallback: Fallback?) {
         self.name = name
         self.mailbox = mailbox
         self.cloud = cloud
@@ -702,7 +734,9 @@ public struct Account: Equatable, Hashable {
         self.clientId = clientId
         self.grant = grant
         self.secretExpiresAtUnixMs = secretExpiresAtUnixMs
+        self.route = route
         self.endpoints = endpoints
+        self.fallback = fallback
     }
 
     
@@ -728,7 +762,9 @@ public struct FfiConverterTypeAccount: FfiConverterRustBuffer {
                 clientId: FfiConverterString.read(from: &buf), 
                 grant: FfiConverterTypeGrantKind.read(from: &buf), 
                 secretExpiresAtUnixMs: FfiConverterOptionInt64.read(from: &buf), 
-                endpoints: FfiConverterTypeEndpoints.read(from: &buf)
+                route: FfiConverterTypeRoute.read(from: &buf), 
+                endpoints: FfiConverterTypeEndpoints.read(from: &buf), 
+                fallback: FfiConverterOptionTypeFallback.read(from: &buf)
         )
     }
 
@@ -740,7 +776,9 @@ public struct FfiConverterTypeAccount: FfiConverterRustBuffer {
         FfiConverterString.write(value.clientId, into: &buf)
         FfiConverterTypeGrantKind.write(value.grant, into: &buf)
         FfiConverterOptionInt64.write(value.secretExpiresAtUnixMs, into: &buf)
+        FfiConverterTypeRoute.write(value.route, into: &buf)
         FfiConverterTypeEndpoints.write(value.endpoints, into: &buf)
+        FfiConverterOptionTypeFallback.write(value.fallback, into: &buf)
     }
 }
 
@@ -941,6 +979,10 @@ public struct Config: Equatable, Hashable {
      * What happens to tokens that nobody asks for.
      */
     public var renewal: RenewalSettings
+    /**
+     * How connections are made and kept.
+     */
+    public var connections: ConnectionSettings
 
     // Default memberwise initializers are never public by default, so we
     // declare one manually.
@@ -957,11 +999,15 @@ public struct Config: Equatable, Hashable {
          */timeouts: Timeouts, 
         /**
          * What happens to tokens that nobody asks for.
-         */renewal: RenewalSettings) {
+         */renewal: RenewalSettings, 
+        /**
+         * How connections are made and kept.
+         */connections: ConnectionSettings) {
         self.vault = vault
         self.ehloName = ehloName
         self.timeouts = timeouts
         self.renewal = renewal
+        self.connections = connections
     }
 
     
@@ -983,7 +1029,8 @@ public struct FfiConverterTypeConfig: FfiConverterRustBuffer {
                 vault: FfiConverterTypeVaultSettings.read(from: &buf), 
                 ehloName: FfiConverterOptionString.read(from: &buf), 
                 timeouts: FfiConverterTypeTimeouts.read(from: &buf), 
-                renewal: FfiConverterTypeRenewalSettings.read(from: &buf)
+                renewal: FfiConverterTypeRenewalSettings.read(from: &buf), 
+                connections: FfiConverterTypeConnectionSettings.read(from: &buf)
         )
     }
 
@@ -992,6 +1039,7 @@ public struct FfiConverterTypeConfig: FfiConverterRustBuffer {
         FfiConverterOptionString.write(value.ehloName, into: &buf)
         FfiConverterTypeTimeouts.write(value.timeouts, into: &buf)
         FfiConverterTypeRenewalSettings.write(value.renewal, into: &buf)
+        FfiConverterTypeConnectionSettings.write(value.connections, into: &buf)
     }
 }
 
@@ -1008,6 +1056,95 @@ public func FfiConverterTypeConfig_lift(_ buf: RustBuffer) throws -> Config {
 #endif
 public func FfiConverterTypeConfig_lower(_ value: Config) -> RustBuffer {
     return FfiConverterTypeConfig.lower(value)
+}
+
+
+/**
+ * How connections are made and kept. Values out of their range are `Config` errors of `open`.
+ */
+public struct ConnectionSettings: Equatable, Hashable {
+    /**
+     * How long a connection without anything to do is kept for the next mail, in milliseconds, 0 to 240,000; 0 ends it at
+     * once. Of several, all but one are kept for a second only. Default 5000.
+     */
+    public var restMs: UInt64
+    /**
+     * How long a mail is tried again that the server refuses because too many connections of the mailbox are open, those of
+     * other programs among them, in milliseconds, 0 to 600,000; 0 reports the first refusal. Default
+     * 60000.
+     */
+    public var concurrencyWaitMs: UInt64
+    /**
+     * The proxy to mail servers and identity providers: `http://user:password@host:port` (CONNECT), `socks5h://…` or, with
+     * names looked up here, `socks5://…`. This machine itself is reached without it, and so is the vault. Default: none for
+     * mail; for identity providers, what the system is set to (`HTTPS_PROXY`, `NO_PROXY`).
+     */
+    public var proxy: SecretText?
+
+    // Default memberwise initializers are never public by default, so we
+    // declare one manually.
+    public init(
+        /**
+         * How long a connection without anything to do is kept for the next mail, in milliseconds, 0 to 240,000; 0 ends it at
+         * once. Of several, all but one are kept for a second only. Default 5000.
+         */restMs: UInt64, 
+        /**
+         * How long a mail is tried again that the server refuses because too many connections of the mailbox are open, those of
+         * other programs among them, in milliseconds, 0 to 600,000; 0 reports the first refusal. Default
+         * 60000.
+         */concurrencyWaitMs: UInt64, 
+        /**
+         * The proxy to mail servers and identity providers: `http://user:password@host:port` (CONNECT), `socks5h://…` or, with
+         * names looked up here, `socks5://…`. This machine itself is reached without it, and so is the vault. Default: none for
+         * mail; for identity providers, what the system is set to (`HTTPS_PROXY`, `NO_PROXY`).
+         */proxy: SecretText?) {
+        self.restMs = restMs
+        self.concurrencyWaitMs = concurrencyWaitMs
+        self.proxy = proxy
+    }
+
+    
+
+    
+}
+
+#if compiler(>=6)
+extension ConnectionSettings: Sendable {}
+#endif
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeConnectionSettings: FfiConverterRustBuffer {
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> ConnectionSettings {
+        return
+            try ConnectionSettings(
+                restMs: FfiConverterUInt64.read(from: &buf), 
+                concurrencyWaitMs: FfiConverterUInt64.read(from: &buf), 
+                proxy: FfiConverterOptionTypeSecretText.read(from: &buf)
+        )
+    }
+
+    public static func write(_ value: ConnectionSettings, into buf: inout [UInt8]) {
+        FfiConverterUInt64.write(value.restMs, into: &buf)
+        FfiConverterUInt64.write(value.concurrencyWaitMs, into: &buf)
+        FfiConverterOptionTypeSecretText.write(value.proxy, into: &buf)
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeConnectionSettings_lift(_ buf: RustBuffer) throws -> ConnectionSettings {
+    return try FfiConverterTypeConnectionSettings.lift(buf)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeConnectionSettings_lower(_ value: ConnectionSettings) -> RustBuffer {
+    return FfiConverterTypeConnectionSettings.lower(value)
 }
 
 
@@ -1033,7 +1170,7 @@ public struct Delivery: Equatable, Hashable {
      */
     public var serverMessageId: String?
     /**
-     * The server's verdict on the message.
+     * The server's verdict on the message. On a route without SMTP the code is that of HTTP, or 250 for a file.
      */
     public var reply: SmtpReply
     /**
@@ -1044,6 +1181,10 @@ public struct Delivery: Equatable, Hashable {
      * How it got there.
      */
     public var trail: Trail
+    /**
+     * Why the account's first route did not take it, where its second one did.
+     */
+    public var passedOver: Problem?
 
     // Default memberwise initializers are never public by default, so we
     // declare one manually.
@@ -1062,14 +1203,17 @@ public struct Delivery: Equatable, Hashable {
          * bounces name this one.
          */serverMessageId: String?, 
         /**
-         * The server's verdict on the message.
+         * The server's verdict on the message. On a route without SMTP the code is that of HTTP, or 250 for a file.
          */reply: SmtpReply, 
         /**
          * The verdict on each recipient, in the order given.
          */recipients: [RecipientVerdict], 
         /**
          * How it got there.
-         */trail: Trail) {
+         */trail: Trail, 
+        /**
+         * Why the account's first route did not take it, where its second one did.
+         */passedOver: Problem?) {
         self.id = id
         self.account = account
         self.messageId = messageId
@@ -1077,6 +1221,7 @@ public struct Delivery: Equatable, Hashable {
         self.reply = reply
         self.recipients = recipients
         self.trail = trail
+        self.passedOver = passedOver
     }
 
     
@@ -1101,7 +1246,8 @@ public struct FfiConverterTypeDelivery: FfiConverterRustBuffer {
                 serverMessageId: FfiConverterOptionString.read(from: &buf), 
                 reply: FfiConverterTypeSmtpReply.read(from: &buf), 
                 recipients: FfiConverterSequenceTypeRecipientVerdict.read(from: &buf), 
-                trail: FfiConverterTypeTrail.read(from: &buf)
+                trail: FfiConverterTypeTrail.read(from: &buf), 
+                passedOver: FfiConverterOptionTypeProblem.read(from: &buf)
         )
     }
 
@@ -1113,6 +1259,7 @@ public struct FfiConverterTypeDelivery: FfiConverterRustBuffer {
         FfiConverterTypeSmtpReply.write(value.reply, into: &buf)
         FfiConverterSequenceTypeRecipientVerdict.write(value.recipients, into: &buf)
         FfiConverterTypeTrail.write(value.trail, into: &buf)
+        FfiConverterOptionTypeProblem.write(value.passedOver, into: &buf)
     }
 }
 
@@ -1129,6 +1276,99 @@ public func FfiConverterTypeDelivery_lift(_ buf: RustBuffer) throws -> Delivery 
 #endif
 public func FfiConverterTypeDelivery_lower(_ value: Delivery) -> RustBuffer {
     return FfiConverterTypeDelivery.lower(value)
+}
+
+
+/**
+ * Which notifications are asked for, and what is in them (DSN, RFC 3461).
+ */
+public struct DeliveryNotification: Equatable, Hashable {
+    /**
+     * When to write, for every recipient without a choice of their own (NOTIFY). `never` stands alone. Default: what
+     * servers do without being asked.
+     */
+    public var notify: [NotifyWhen]
+    /**
+     * How much of the mail comes back with a failure (RET). Default: the server's choice.
+     */
+    public var returned: ReturnedContent?
+    /**
+     * A name of your own for this mail, which notifications repeat (ENVID): 1 to 100 printable ASCII characters as it is
+     * sent, where each `+`, `=` and blank takes three.
+     */
+    public var envelopeId: String?
+    /**
+     * Recipients with a choice of their own.
+     */
+    public var recipients: [RecipientNotification]
+
+    // Default memberwise initializers are never public by default, so we
+    // declare one manually.
+    public init(
+        /**
+         * When to write, for every recipient without a choice of their own (NOTIFY). `never` stands alone. Default: what
+         * servers do without being asked.
+         */notify: [NotifyWhen], 
+        /**
+         * How much of the mail comes back with a failure (RET). Default: the server's choice.
+         */returned: ReturnedContent?, 
+        /**
+         * A name of your own for this mail, which notifications repeat (ENVID): 1 to 100 printable ASCII characters as it is
+         * sent, where each `+`, `=` and blank takes three.
+         */envelopeId: String?, 
+        /**
+         * Recipients with a choice of their own.
+         */recipients: [RecipientNotification]) {
+        self.notify = notify
+        self.returned = returned
+        self.envelopeId = envelopeId
+        self.recipients = recipients
+    }
+
+    
+
+    
+}
+
+#if compiler(>=6)
+extension DeliveryNotification: Sendable {}
+#endif
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeDeliveryNotification: FfiConverterRustBuffer {
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> DeliveryNotification {
+        return
+            try DeliveryNotification(
+                notify: FfiConverterSequenceTypeNotifyWhen.read(from: &buf), 
+                returned: FfiConverterOptionTypeReturnedContent.read(from: &buf), 
+                envelopeId: FfiConverterOptionString.read(from: &buf), 
+                recipients: FfiConverterSequenceTypeRecipientNotification.read(from: &buf)
+        )
+    }
+
+    public static func write(_ value: DeliveryNotification, into buf: inout [UInt8]) {
+        FfiConverterSequenceTypeNotifyWhen.write(value.notify, into: &buf)
+        FfiConverterOptionTypeReturnedContent.write(value.returned, into: &buf)
+        FfiConverterOptionString.write(value.envelopeId, into: &buf)
+        FfiConverterSequenceTypeRecipientNotification.write(value.recipients, into: &buf)
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeDeliveryNotification_lift(_ buf: RustBuffer) throws -> DeliveryNotification {
+    return try FfiConverterTypeDeliveryNotification.lift(buf)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeDeliveryNotification_lower(_ value: DeliveryNotification) -> RustBuffer {
+    return FfiConverterTypeDeliveryNotification.lower(value)
 }
 
 
@@ -1164,6 +1404,15 @@ public struct Diagnosis: Equatable, Hashable {
      * The parts of the evidence that speak for it.
      */
     public var because: [String]
+    /**
+     * What to find out next, the most telling first: facts that would tell the causes of this list apart.
+     * Each begins with the name under which the answer is understood among the facts. Empty where the evidence decides.
+     */
+    public var ask: [String]
+    /**
+     * The page about this cause, as a path in the project.
+     */
+    public var page: String
 
     // Default memberwise initializers are never public by default, so we
     // declare one manually.
@@ -1188,7 +1437,14 @@ public struct Diagnosis: Equatable, Hashable {
          */confidence: Double, 
         /**
          * The parts of the evidence that speak for it.
-         */because: [String]) {
+         */because: [String], 
+        /**
+         * What to find out next, the most telling first: facts that would tell the causes of this list apart.
+         * Each begins with the name under which the answer is understood among the facts. Empty where the evidence decides.
+         */ask: [String], 
+        /**
+         * The page about this cause, as a path in the project.
+         */page: String) {
         self.code = code
         self.cause = cause
         self.fix = fix
@@ -1196,6 +1452,8 @@ public struct Diagnosis: Equatable, Hashable {
         self.retry = retry
         self.confidence = confidence
         self.because = because
+        self.ask = ask
+        self.page = page
     }
 
     
@@ -1220,7 +1478,9 @@ public struct FfiConverterTypeDiagnosis: FfiConverterRustBuffer {
                 who: FfiConverterString.read(from: &buf), 
                 retry: FfiConverterTypeRetry.read(from: &buf), 
                 confidence: FfiConverterDouble.read(from: &buf), 
-                because: FfiConverterSequenceString.read(from: &buf)
+                because: FfiConverterSequenceString.read(from: &buf), 
+                ask: FfiConverterSequenceString.read(from: &buf), 
+                page: FfiConverterString.read(from: &buf)
         )
     }
 
@@ -1232,6 +1492,8 @@ public struct FfiConverterTypeDiagnosis: FfiConverterRustBuffer {
         FfiConverterTypeRetry.write(value.retry, into: &buf)
         FfiConverterDouble.write(value.confidence, into: &buf)
         FfiConverterSequenceString.write(value.because, into: &buf)
+        FfiConverterSequenceString.write(value.ask, into: &buf)
+        FfiConverterString.write(value.page, into: &buf)
     }
 }
 
@@ -1395,7 +1657,7 @@ public func FfiConverterTypeEndpointOverrides_lower(_ value: EndpointOverrides) 
  */
 public struct Endpoints: Equatable, Hashable {
     /**
-     * The token endpoint.
+     * The token endpoint; empty where no token is needed.
      */
     public var tokenUrl: String
     /**
@@ -1415,13 +1677,21 @@ public struct Endpoints: Equatable, Hashable {
      */
     public var audiences: [String]
     /**
-     * The SMTP submission host; its certificate must carry this name.
+     * The SMTP host; its certificate must carry this name. Empty on a road without SMTP.
      */
     public var smtpHost: String
     /**
-     * The SMTP submission port, always with STARTTLS.
+     * The SMTP port; 0 on a road without SMTP.
      */
     public var smtpPort: UInt16
+    /**
+     * How TLS begins on the way to the SMTP host.
+     */
+    public var smtpSecurity: SmtpSecurity
+    /**
+     * Microsoft Graph's address, on the road by Graph.
+     */
+    public var graphUrl: String?
     /**
      * Certificates trusted in addition to the system's, as PEM text.
      */
@@ -1436,7 +1706,7 @@ public struct Endpoints: Equatable, Hashable {
     // declare one manually.
     public init(
         /**
-         * The token endpoint.
+         * The token endpoint; empty where no token is needed.
          */tokenUrl: String, 
         /**
          * The authorization endpoint, where a person signs in.
@@ -1451,11 +1721,17 @@ public struct Endpoints: Equatable, Hashable {
          * The audiences a token may carry; empty when unchecked.
          */audiences: [String], 
         /**
-         * The SMTP submission host; its certificate must carry this name.
+         * The SMTP host; its certificate must carry this name. Empty on a road without SMTP.
          */smtpHost: String, 
         /**
-         * The SMTP submission port, always with STARTTLS.
+         * The SMTP port; 0 on a road without SMTP.
          */smtpPort: UInt16, 
+        /**
+         * How TLS begins on the way to the SMTP host.
+         */smtpSecurity: SmtpSecurity, 
+        /**
+         * Microsoft Graph's address, on the road by Graph.
+         */graphUrl: String?, 
         /**
          * Certificates trusted in addition to the system's, as PEM text.
          */caPem: String?, 
@@ -1470,6 +1746,8 @@ public struct Endpoints: Equatable, Hashable {
         self.audiences = audiences
         self.smtpHost = smtpHost
         self.smtpPort = smtpPort
+        self.smtpSecurity = smtpSecurity
+        self.graphUrl = graphUrl
         self.caPem = caPem
         self.unverified = unverified
     }
@@ -1497,6 +1775,8 @@ public struct FfiConverterTypeEndpoints: FfiConverterRustBuffer {
                 audiences: FfiConverterSequenceString.read(from: &buf), 
                 smtpHost: FfiConverterString.read(from: &buf), 
                 smtpPort: FfiConverterUInt16.read(from: &buf), 
+                smtpSecurity: FfiConverterTypeSmtpSecurity.read(from: &buf), 
+                graphUrl: FfiConverterOptionString.read(from: &buf), 
                 caPem: FfiConverterOptionString.read(from: &buf), 
                 unverified: FfiConverterSequenceString.read(from: &buf)
         )
@@ -1510,6 +1790,8 @@ public struct FfiConverterTypeEndpoints: FfiConverterRustBuffer {
         FfiConverterSequenceString.write(value.audiences, into: &buf)
         FfiConverterString.write(value.smtpHost, into: &buf)
         FfiConverterUInt16.write(value.smtpPort, into: &buf)
+        FfiConverterTypeSmtpSecurity.write(value.smtpSecurity, into: &buf)
+        FfiConverterOptionString.write(value.graphUrl, into: &buf)
         FfiConverterOptionString.write(value.caPem, into: &buf)
         FfiConverterSequenceString.write(value.unverified, into: &buf)
     }
@@ -1547,6 +1829,10 @@ public struct Envelope: Equatable, Hashable {
      * `RCPT TO`, at least one.
      */
     public var recipients: [String]
+    /**
+     * What is asked of the servers on the way. Default: nothing.
+     */
+    public var transfer: TransferOptions
 
     // Default memberwise initializers are never public by default, so we
     // declare one manually.
@@ -1559,10 +1845,14 @@ public struct Envelope: Equatable, Hashable {
          */sender: String?, 
         /**
          * `RCPT TO`, at least one.
-         */recipients: [String]) {
+         */recipients: [String], 
+        /**
+         * What is asked of the servers on the way. Default: nothing.
+         */transfer: TransferOptions) {
         self.account = account
         self.sender = sender
         self.recipients = recipients
+        self.transfer = transfer
     }
 
     
@@ -1583,7 +1873,8 @@ public struct FfiConverterTypeEnvelope: FfiConverterRustBuffer {
             try Envelope(
                 account: FfiConverterString.read(from: &buf), 
                 sender: FfiConverterOptionString.read(from: &buf), 
-                recipients: FfiConverterSequenceString.read(from: &buf)
+                recipients: FfiConverterSequenceString.read(from: &buf), 
+                transfer: FfiConverterTypeTransferOptions.read(from: &buf)
         )
     }
 
@@ -1591,6 +1882,7 @@ public struct FfiConverterTypeEnvelope: FfiConverterRustBuffer {
         FfiConverterString.write(value.account, into: &buf)
         FfiConverterOptionString.write(value.sender, into: &buf)
         FfiConverterSequenceString.write(value.recipients, into: &buf)
+        FfiConverterTypeTransferOptions.write(value.transfer, into: &buf)
     }
 }
 
@@ -1628,6 +1920,19 @@ public struct Evidence: Equatable, Hashable {
      * What is known beyond the texts, such as `token.aud`.
      */
     public var facts: [String: String]
+    /**
+     * What an administrator has looked up, such as `Get-CASMailbox.SmtpClientAuthenticationDisabled`.
+     */
+    public var adminFacts: [String: String]
+    /**
+     * What else is certain, in words.
+     */
+    public var established: [String]
+    /**
+     * Where on the way it failed: `connect`, `tls`, `ehlo`, `auth`, `mail`, `rcpt`, `data`, `bounce`, `relay`,
+     * `token`, `consent` or `device`. Default: not known.
+     */
+    public var phase: String
 
     // Default memberwise initializers are never public by default, so we
     // declare one manually.
@@ -1640,10 +1945,23 @@ public struct Evidence: Equatable, Hashable {
          */context: [String: String], 
         /**
          * What is known beyond the texts, such as `token.aud`.
-         */facts: [String: String]) {
+         */facts: [String: String], 
+        /**
+         * What an administrator has looked up, such as `Get-CASMailbox.SmtpClientAuthenticationDisabled`.
+         */adminFacts: [String: String], 
+        /**
+         * What else is certain, in words.
+         */established: [String], 
+        /**
+         * Where on the way it failed: `connect`, `tls`, `ehlo`, `auth`, `mail`, `rcpt`, `data`, `bounce`, `relay`,
+         * `token`, `consent` or `device`. Default: not known.
+         */phase: String) {
         self.evidence = evidence
         self.context = context
         self.facts = facts
+        self.adminFacts = adminFacts
+        self.established = established
+        self.phase = phase
     }
 
     
@@ -1664,7 +1982,10 @@ public struct FfiConverterTypeEvidence: FfiConverterRustBuffer {
             try Evidence(
                 evidence: FfiConverterSequenceTypeEvidenceItem.read(from: &buf), 
                 context: FfiConverterDictionaryStringString.read(from: &buf), 
-                facts: FfiConverterDictionaryStringString.read(from: &buf)
+                facts: FfiConverterDictionaryStringString.read(from: &buf), 
+                adminFacts: FfiConverterDictionaryStringString.read(from: &buf), 
+                established: FfiConverterSequenceString.read(from: &buf), 
+                phase: FfiConverterString.read(from: &buf)
         )
     }
 
@@ -1672,6 +1993,9 @@ public struct FfiConverterTypeEvidence: FfiConverterRustBuffer {
         FfiConverterSequenceTypeEvidenceItem.write(value.evidence, into: &buf)
         FfiConverterDictionaryStringString.write(value.context, into: &buf)
         FfiConverterDictionaryStringString.write(value.facts, into: &buf)
+        FfiConverterDictionaryStringString.write(value.adminFacts, into: &buf)
+        FfiConverterSequenceString.write(value.established, into: &buf)
+        FfiConverterString.write(value.phase, into: &buf)
     }
 }
 
@@ -1757,6 +2081,322 @@ public func FfiConverterTypeEvidenceItem_lift(_ buf: RustBuffer) throws -> Evide
 #endif
 public func FfiConverterTypeEvidenceItem_lower(_ value: EvidenceItem) -> RustBuffer {
     return FfiConverterTypeEvidenceItem.lower(value)
+}
+
+
+/**
+ * What became of an examination.
+ */
+public struct Examination: Equatable, Hashable {
+    /**
+     * The account.
+     */
+    public var account: String
+    /**
+     * The worst of all findings: `sound`, `warning` or `broken`.
+     */
+    public var health: Health
+    /**
+     * Every stage in its order. After a broken one, those that need it were not run.
+     */
+    public var findings: [Finding]
+
+    // Default memberwise initializers are never public by default, so we
+    // declare one manually.
+    public init(
+        /**
+         * The account.
+         */account: String, 
+        /**
+         * The worst of all findings: `sound`, `warning` or `broken`.
+         */health: Health, 
+        /**
+         * Every stage in its order. After a broken one, those that need it were not run.
+         */findings: [Finding]) {
+        self.account = account
+        self.health = health
+        self.findings = findings
+    }
+
+    
+
+    
+}
+
+#if compiler(>=6)
+extension Examination: Sendable {}
+#endif
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeExamination: FfiConverterRustBuffer {
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> Examination {
+        return
+            try Examination(
+                account: FfiConverterString.read(from: &buf), 
+                health: FfiConverterTypeHealth.read(from: &buf), 
+                findings: FfiConverterSequenceTypeFinding.read(from: &buf)
+        )
+    }
+
+    public static func write(_ value: Examination, into buf: inout [UInt8]) {
+        FfiConverterString.write(value.account, into: &buf)
+        FfiConverterTypeHealth.write(value.health, into: &buf)
+        FfiConverterSequenceTypeFinding.write(value.findings, into: &buf)
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeExamination_lift(_ buf: RustBuffer) throws -> Examination {
+    return try FfiConverterTypeExamination.lift(buf)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeExamination_lower(_ value: Examination) -> RustBuffer {
+    return FfiConverterTypeExamination.lower(value)
+}
+
+
+/**
+ * What to examine.
+ */
+public struct Examine: Equatable, Hashable {
+    /**
+     * The account.
+     */
+    public var account: String
+    /**
+     * Addresses to send as, beside the account's own mailbox: aliases and shared mailboxes.
+     */
+    public var senders: [String]
+
+    // Default memberwise initializers are never public by default, so we
+    // declare one manually.
+    public init(
+        /**
+         * The account.
+         */account: String, 
+        /**
+         * Addresses to send as, beside the account's own mailbox: aliases and shared mailboxes.
+         */senders: [String]) {
+        self.account = account
+        self.senders = senders
+    }
+
+    
+
+    
+}
+
+#if compiler(>=6)
+extension Examine: Sendable {}
+#endif
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeExamine: FfiConverterRustBuffer {
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> Examine {
+        return
+            try Examine(
+                account: FfiConverterString.read(from: &buf), 
+                senders: FfiConverterSequenceString.read(from: &buf)
+        )
+    }
+
+    public static func write(_ value: Examine, into buf: inout [UInt8]) {
+        FfiConverterString.write(value.account, into: &buf)
+        FfiConverterSequenceString.write(value.senders, into: &buf)
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeExamine_lift(_ buf: RustBuffer) throws -> Examine {
+    return try FfiConverterTypeExamine.lift(buf)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeExamine_lower(_ value: Examine) -> RustBuffer {
+    return FfiConverterTypeExamine.lower(value)
+}
+
+
+/**
+ * The road to take when the first one certainly has nothing of a mail.
+ */
+public struct Fallback: Equatable, Hashable {
+    /**
+     * The road.
+     */
+    public var route: Route
+    /**
+     * The addresses, ports and scopes in force on it.
+     */
+    public var endpoints: Endpoints
+
+    // Default memberwise initializers are never public by default, so we
+    // declare one manually.
+    public init(
+        /**
+         * The road.
+         */route: Route, 
+        /**
+         * The addresses, ports and scopes in force on it.
+         */endpoints: Endpoints) {
+        self.route = route
+        self.endpoints = endpoints
+    }
+
+    
+
+    
+}
+
+#if compiler(>=6)
+extension Fallback: Sendable {}
+#endif
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeFallback: FfiConverterRustBuffer {
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> Fallback {
+        return
+            try Fallback(
+                route: FfiConverterTypeRoute.read(from: &buf), 
+                endpoints: FfiConverterTypeEndpoints.read(from: &buf)
+        )
+    }
+
+    public static func write(_ value: Fallback, into buf: inout [UInt8]) {
+        FfiConverterTypeRoute.write(value.route, into: &buf)
+        FfiConverterTypeEndpoints.write(value.endpoints, into: &buf)
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeFallback_lift(_ buf: RustBuffer) throws -> Fallback {
+    return try FfiConverterTypeFallback.lift(buf)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeFallback_lower(_ value: Fallback) -> RustBuffer {
+    return FfiConverterTypeFallback.lower(value)
+}
+
+
+/**
+ * What was found at one stage.
+ */
+public struct Finding: Equatable, Hashable {
+    /**
+     * The stage.
+     */
+    public var stage: Stage
+    /**
+     * How it is there.
+     */
+    public var health: Health
+    /**
+     * What was seen, or why nothing was looked at.
+     */
+    public var text: String
+    /**
+     * What is wrong, each with cause and fix; empty when nothing is.
+     */
+    public var problems: [Problem]
+    /**
+     * How long it took, in microseconds.
+     */
+    public var durationUs: UInt64
+
+    // Default memberwise initializers are never public by default, so we
+    // declare one manually.
+    public init(
+        /**
+         * The stage.
+         */stage: Stage, 
+        /**
+         * How it is there.
+         */health: Health, 
+        /**
+         * What was seen, or why nothing was looked at.
+         */text: String, 
+        /**
+         * What is wrong, each with cause and fix; empty when nothing is.
+         */problems: [Problem], 
+        /**
+         * How long it took, in microseconds.
+         */durationUs: UInt64) {
+        self.stage = stage
+        self.health = health
+        self.text = text
+        self.problems = problems
+        self.durationUs = durationUs
+    }
+
+    
+
+    
+}
+
+#if compiler(>=6)
+extension Finding: Sendable {}
+#endif
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeFinding: FfiConverterRustBuffer {
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> Finding {
+        return
+            try Finding(
+                stage: FfiConverterTypeStage.read(from: &buf), 
+                health: FfiConverterTypeHealth.read(from: &buf), 
+                text: FfiConverterString.read(from: &buf), 
+                problems: FfiConverterSequenceTypeProblem.read(from: &buf), 
+                durationUs: FfiConverterUInt64.read(from: &buf)
+        )
+    }
+
+    public static func write(_ value: Finding, into buf: inout [UInt8]) {
+        FfiConverterTypeStage.write(value.stage, into: &buf)
+        FfiConverterTypeHealth.write(value.health, into: &buf)
+        FfiConverterString.write(value.text, into: &buf)
+        FfiConverterSequenceTypeProblem.write(value.problems, into: &buf)
+        FfiConverterUInt64.write(value.durationUs, into: &buf)
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeFinding_lift(_ buf: RustBuffer) throws -> Finding {
+    return try FfiConverterTypeFinding.lift(buf)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeFinding_lower(_ value: Finding) -> RustBuffer {
+    return FfiConverterTypeFinding.lower(value)
 }
 
 
@@ -2063,6 +2703,10 @@ public struct Message: Equatable, Hashable {
      * `Date`, in milliseconds since 1970-01-01T00:00:00Z, up to the year 9999. Default: now.
      */
     public var dateUnixMs: Int64?
+    /**
+     * What is asked of the servers on the way: notifications, TLS all the way, precedence. Default: nothing.
+     */
+    public var transfer: TransferOptions
 
     // Default memberwise initializers are never public by default, so we
     // declare one manually.
@@ -2111,7 +2755,10 @@ public struct Message: Equatable, Hashable {
          */messageId: String?, 
         /**
          * `Date`, in milliseconds since 1970-01-01T00:00:00Z, up to the year 9999. Default: now.
-         */dateUnixMs: Int64?) {
+         */dateUnixMs: Int64?, 
+        /**
+         * What is asked of the servers on the way: notifications, TLS all the way, precedence. Default: nothing.
+         */transfer: TransferOptions) {
         self.account = account
         self.sender = sender
         self.replyTo = replyTo
@@ -2127,6 +2774,7 @@ public struct Message: Equatable, Hashable {
         self.listUnsubscribe = listUnsubscribe
         self.messageId = messageId
         self.dateUnixMs = dateUnixMs
+        self.transfer = transfer
     }
 
     
@@ -2159,7 +2807,8 @@ public struct FfiConverterTypeMessage: FfiConverterRustBuffer {
                 priority: FfiConverterOptionTypePriority.read(from: &buf), 
                 listUnsubscribe: FfiConverterOptionTypeListUnsubscribe.read(from: &buf), 
                 messageId: FfiConverterOptionString.read(from: &buf), 
-                dateUnixMs: FfiConverterOptionInt64.read(from: &buf)
+                dateUnixMs: FfiConverterOptionInt64.read(from: &buf), 
+                transfer: FfiConverterTypeTransferOptions.read(from: &buf)
         )
     }
 
@@ -2179,6 +2828,7 @@ public struct FfiConverterTypeMessage: FfiConverterRustBuffer {
         FfiConverterOptionTypeListUnsubscribe.write(value.listUnsubscribe, into: &buf)
         FfiConverterOptionString.write(value.messageId, into: &buf)
         FfiConverterOptionInt64.write(value.dateUnixMs, into: &buf)
+        FfiConverterTypeTransferOptions.write(value.transfer, into: &buf)
     }
 }
 
@@ -2234,6 +2884,15 @@ public struct NewAccount: Equatable, Hashable {
      */
     public var secretExpiresAtUnixMs: Int64?
     /**
+     * The road by which mail goes. Default: client submission to Exchange Online.
+     */
+    public var route: Route
+    /**
+     * The road to take when the first one certainly has nothing of a mail: it could not be reached, or would not let the
+     * account sign in. Never after a refusal of the mail itself, and never when its fate is not known.
+     */
+    public var fallback: Route?
+    /**
      * Values that replace the cloud's own.
      */
     public var endpoints: EndpointOverrides
@@ -2266,6 +2925,13 @@ public struct NewAccount: Equatable, Hashable {
          * so itself. It is warned of, and nothing is refused by it.
          */secretExpiresAtUnixMs: Int64?, 
         /**
+         * The road by which mail goes. Default: client submission to Exchange Online.
+         */route: Route, 
+        /**
+         * The road to take when the first one certainly has nothing of a mail: it could not be reached, or would not let the
+         * account sign in. Never after a refusal of the mail itself, and never when its fate is not known.
+         */fallback: Route?, 
+        /**
          * Values that replace the cloud's own.
          */endpoints: EndpointOverrides) {
         self.name = name
@@ -2275,6 +2941,8 @@ public struct NewAccount: Equatable, Hashable {
         self.clientId = clientId
         self.grant = grant
         self.secretExpiresAtUnixMs = secretExpiresAtUnixMs
+        self.route = route
+        self.fallback = fallback
         self.endpoints = endpoints
     }
 
@@ -2301,6 +2969,8 @@ public struct FfiConverterTypeNewAccount: FfiConverterRustBuffer {
                 clientId: FfiConverterString.read(from: &buf), 
                 grant: FfiConverterTypeGrant.read(from: &buf), 
                 secretExpiresAtUnixMs: FfiConverterOptionInt64.read(from: &buf), 
+                route: FfiConverterTypeRoute.read(from: &buf), 
+                fallback: FfiConverterOptionTypeRoute.read(from: &buf), 
                 endpoints: FfiConverterTypeEndpointOverrides.read(from: &buf)
         )
     }
@@ -2313,6 +2983,8 @@ public struct FfiConverterTypeNewAccount: FfiConverterRustBuffer {
         FfiConverterString.write(value.clientId, into: &buf)
         FfiConverterTypeGrant.write(value.grant, into: &buf)
         FfiConverterOptionInt64.write(value.secretExpiresAtUnixMs, into: &buf)
+        FfiConverterTypeRoute.write(value.route, into: &buf)
+        FfiConverterOptionTypeRoute.write(value.fallback, into: &buf)
         FfiConverterTypeEndpointOverrides.write(value.endpoints, into: &buf)
     }
 }
@@ -2368,6 +3040,14 @@ public struct Problem: Equatable, Hashable {
      */
     public var answer: String?
     /**
+     * The kind of answer it was, where a mail server or the way to it is concerned.
+     */
+    public var replyClass: ReplyClass?
+    /**
+     * What the answer is about: everything of this scope can expect the same.
+     */
+    public var replyScope: ReplyScope?
+    /**
      * The verdict on each recipient, where the server gave one.
      */
     public var recipients: [RecipientVerdict]
@@ -2397,6 +3077,12 @@ public struct Problem: Equatable, Hashable {
          * The server's own words, where a server answered.
          */answer: String?, 
         /**
+         * The kind of answer it was, where a mail server or the way to it is concerned.
+         */replyClass: ReplyClass?, 
+        /**
+         * What the answer is about: everything of this scope can expect the same.
+         */replyScope: ReplyScope?, 
+        /**
          * The verdict on each recipient, where the server gave one.
          */recipients: [RecipientVerdict]) {
         self.kind = kind
@@ -2406,6 +3092,8 @@ public struct Problem: Equatable, Hashable {
         self.retry = retry
         self.operation = operation
         self.answer = answer
+        self.replyClass = replyClass
+        self.replyScope = replyScope
         self.recipients = recipients
     }
 
@@ -2432,6 +3120,8 @@ public struct FfiConverterTypeProblem: FfiConverterRustBuffer {
                 retry: FfiConverterTypeRetry.read(from: &buf), 
                 operation: FfiConverterString.read(from: &buf), 
                 answer: FfiConverterOptionString.read(from: &buf), 
+                replyClass: FfiConverterOptionTypeReplyClass.read(from: &buf), 
+                replyScope: FfiConverterOptionTypeReplyScope.read(from: &buf), 
                 recipients: FfiConverterSequenceTypeRecipientVerdict.read(from: &buf)
         )
     }
@@ -2444,6 +3134,8 @@ public struct FfiConverterTypeProblem: FfiConverterRustBuffer {
         FfiConverterTypeRetry.write(value.retry, into: &buf)
         FfiConverterString.write(value.operation, into: &buf)
         FfiConverterOptionString.write(value.answer, into: &buf)
+        FfiConverterOptionTypeReplyClass.write(value.replyClass, into: &buf)
+        FfiConverterOptionTypeReplyScope.write(value.replyScope, into: &buf)
         FfiConverterSequenceTypeRecipientVerdict.write(value.recipients, into: &buf)
     }
 }
@@ -2461,6 +3153,75 @@ public func FfiConverterTypeProblem_lift(_ buf: RustBuffer) throws -> Problem {
 #endif
 public func FfiConverterTypeProblem_lower(_ value: Problem) -> RustBuffer {
     return FfiConverterTypeProblem.lower(value)
+}
+
+
+/**
+ * A recipient's own choice of notifications.
+ */
+public struct RecipientNotification: Equatable, Hashable {
+    /**
+     * The address, as among the mail's recipients.
+     */
+    public var address: String
+    /**
+     * When to write about this recipient. `never` stands alone.
+     */
+    public var notify: [NotifyWhen]
+
+    // Default memberwise initializers are never public by default, so we
+    // declare one manually.
+    public init(
+        /**
+         * The address, as among the mail's recipients.
+         */address: String, 
+        /**
+         * When to write about this recipient. `never` stands alone.
+         */notify: [NotifyWhen]) {
+        self.address = address
+        self.notify = notify
+    }
+
+    
+
+    
+}
+
+#if compiler(>=6)
+extension RecipientNotification: Sendable {}
+#endif
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeRecipientNotification: FfiConverterRustBuffer {
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> RecipientNotification {
+        return
+            try RecipientNotification(
+                address: FfiConverterString.read(from: &buf), 
+                notify: FfiConverterSequenceTypeNotifyWhen.read(from: &buf)
+        )
+    }
+
+    public static func write(_ value: RecipientNotification, into buf: inout [UInt8]) {
+        FfiConverterString.write(value.address, into: &buf)
+        FfiConverterSequenceTypeNotifyWhen.write(value.notify, into: &buf)
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeRecipientNotification_lift(_ buf: RustBuffer) throws -> RecipientNotification {
+    return try FfiConverterTypeRecipientNotification.lift(buf)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeRecipientNotification_lower(_ value: RecipientNotification) -> RustBuffer {
+    return FfiConverterTypeRecipientNotification.lower(value)
 }
 
 
@@ -2492,6 +3253,14 @@ public struct RecipientVerdict: Equatable, Hashable {
      * Whether and when to try this recipient again.
      */
     public var retry: Retry
+    /**
+     * The kind of answer it was; absent where no mail server was asked.
+     */
+    public var replyClass: ReplyClass?
+    /**
+     * What the answer is about: everything of this scope can expect the same.
+     */
+    public var replyScope: ReplyScope?
 
     // Default memberwise initializers are never public by default, so we
     // declare one manually.
@@ -2513,13 +3282,21 @@ public struct RecipientVerdict: Equatable, Hashable {
          */fix: String, 
         /**
          * Whether and when to try this recipient again.
-         */retry: Retry) {
+         */retry: Retry, 
+        /**
+         * The kind of answer it was; absent where no mail server was asked.
+         */replyClass: ReplyClass?, 
+        /**
+         * What the answer is about: everything of this scope can expect the same.
+         */replyScope: ReplyScope?) {
         self.address = address
         self.verdict = verdict
         self.reply = reply
         self.code = code
         self.fix = fix
         self.retry = retry
+        self.replyClass = replyClass
+        self.replyScope = replyScope
     }
 
     
@@ -2543,7 +3320,9 @@ public struct FfiConverterTypeRecipientVerdict: FfiConverterRustBuffer {
                 reply: FfiConverterOptionTypeSmtpReply.read(from: &buf), 
                 code: FfiConverterString.read(from: &buf), 
                 fix: FfiConverterString.read(from: &buf), 
-                retry: FfiConverterTypeRetry.read(from: &buf)
+                retry: FfiConverterTypeRetry.read(from: &buf), 
+                replyClass: FfiConverterOptionTypeReplyClass.read(from: &buf), 
+                replyScope: FfiConverterOptionTypeReplyScope.read(from: &buf)
         )
     }
 
@@ -2554,6 +3333,8 @@ public struct FfiConverterTypeRecipientVerdict: FfiConverterRustBuffer {
         FfiConverterString.write(value.code, into: &buf)
         FfiConverterString.write(value.fix, into: &buf)
         FfiConverterTypeRetry.write(value.retry, into: &buf)
+        FfiConverterOptionTypeReplyClass.write(value.replyClass, into: &buf)
+        FfiConverterOptionTypeReplyScope.write(value.replyScope, into: &buf)
     }
 }
 
@@ -2734,6 +3515,105 @@ public func FfiConverterTypeRevealedAccessToken_lift(_ buf: RustBuffer) throws -
 #endif
 public func FfiConverterTypeRevealedAccessToken_lower(_ value: RevealedAccessToken) -> RustBuffer {
     return FfiConverterTypeRevealedAccessToken.lower(value)
+}
+
+
+/**
+ * As whom a mail was sent: who signed in, and whom the recipients see.
+ */
+public struct SenderIdentity: Equatable, Hashable {
+    /**
+     * The mailbox that signed in, or that was named at sign-in; empty where nobody did.
+     */
+    public var login: String
+    /**
+     * The envelope's sender (`MAIL FROM`), to whom bounces go; empty for none.
+     */
+    public var mailFrom: String
+    /**
+     * The address in `From`.
+     */
+    public var headerFrom: String
+    /**
+     * The address in `Sender`, where the message has one.
+     */
+    public var sender: String?
+    /**
+     * What these make of it, and which right it takes.
+     */
+    public var kind: SendingAs
+
+    // Default memberwise initializers are never public by default, so we
+    // declare one manually.
+    public init(
+        /**
+         * The mailbox that signed in, or that was named at sign-in; empty where nobody did.
+         */login: String, 
+        /**
+         * The envelope's sender (`MAIL FROM`), to whom bounces go; empty for none.
+         */mailFrom: String, 
+        /**
+         * The address in `From`.
+         */headerFrom: String, 
+        /**
+         * The address in `Sender`, where the message has one.
+         */sender: String?, 
+        /**
+         * What these make of it, and which right it takes.
+         */kind: SendingAs) {
+        self.login = login
+        self.mailFrom = mailFrom
+        self.headerFrom = headerFrom
+        self.sender = sender
+        self.kind = kind
+    }
+
+    
+
+    
+}
+
+#if compiler(>=6)
+extension SenderIdentity: Sendable {}
+#endif
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeSenderIdentity: FfiConverterRustBuffer {
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> SenderIdentity {
+        return
+            try SenderIdentity(
+                login: FfiConverterString.read(from: &buf), 
+                mailFrom: FfiConverterString.read(from: &buf), 
+                headerFrom: FfiConverterString.read(from: &buf), 
+                sender: FfiConverterOptionString.read(from: &buf), 
+                kind: FfiConverterTypeSendingAs.read(from: &buf)
+        )
+    }
+
+    public static func write(_ value: SenderIdentity, into buf: inout [UInt8]) {
+        FfiConverterString.write(value.login, into: &buf)
+        FfiConverterString.write(value.mailFrom, into: &buf)
+        FfiConverterString.write(value.headerFrom, into: &buf)
+        FfiConverterOptionString.write(value.sender, into: &buf)
+        FfiConverterTypeSendingAs.write(value.kind, into: &buf)
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeSenderIdentity_lift(_ buf: RustBuffer) throws -> SenderIdentity {
+    return try FfiConverterTypeSenderIdentity.lift(buf)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeSenderIdentity_lower(_ value: SenderIdentity) -> RustBuffer {
+    return FfiConverterTypeSenderIdentity.lower(value)
 }
 
 
@@ -3007,6 +3887,154 @@ public func FfiConverterTypeStep_lower(_ value: Step) -> RustBuffer {
 
 
 /**
+ * What became of a test mail so far, and what to look at now.
+ */
+public struct TestDelivery: Equatable, Hashable {
+    /**
+     * What only this mail has, in its subject and its text: 32 hexadecimal digits.
+     */
+    public var nonce: String
+    /**
+     * The server's verdict on each recipient, and the trail.
+     */
+    public var delivery: Delivery
+    /**
+     * What shows whether the mail has arrived, in the order of looking.
+     */
+    public var nextSteps: [String]
+
+    // Default memberwise initializers are never public by default, so we
+    // declare one manually.
+    public init(
+        /**
+         * What only this mail has, in its subject and its text: 32 hexadecimal digits.
+         */nonce: String, 
+        /**
+         * The server's verdict on each recipient, and the trail.
+         */delivery: Delivery, 
+        /**
+         * What shows whether the mail has arrived, in the order of looking.
+         */nextSteps: [String]) {
+        self.nonce = nonce
+        self.delivery = delivery
+        self.nextSteps = nextSteps
+    }
+
+    
+
+    
+}
+
+#if compiler(>=6)
+extension TestDelivery: Sendable {}
+#endif
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeTestDelivery: FfiConverterRustBuffer {
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> TestDelivery {
+        return
+            try TestDelivery(
+                nonce: FfiConverterString.read(from: &buf), 
+                delivery: FfiConverterTypeDelivery.read(from: &buf), 
+                nextSteps: FfiConverterSequenceString.read(from: &buf)
+        )
+    }
+
+    public static func write(_ value: TestDelivery, into buf: inout [UInt8]) {
+        FfiConverterString.write(value.nonce, into: &buf)
+        FfiConverterTypeDelivery.write(value.delivery, into: &buf)
+        FfiConverterSequenceString.write(value.nextSteps, into: &buf)
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeTestDelivery_lift(_ buf: RustBuffer) throws -> TestDelivery {
+    return try FfiConverterTypeTestDelivery.lift(buf)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeTestDelivery_lower(_ value: TestDelivery) -> RustBuffer {
+    return FfiConverterTypeTestDelivery.lower(value)
+}
+
+
+/**
+ * Whom to send a test mail to.
+ */
+public struct TestMail: Equatable, Hashable {
+    /**
+     * The account that sends.
+     */
+    public var account: String
+    /**
+     * The recipients' addresses. Default: the account's own mailbox.
+     */
+    public var to: [String]
+
+    // Default memberwise initializers are never public by default, so we
+    // declare one manually.
+    public init(
+        /**
+         * The account that sends.
+         */account: String, 
+        /**
+         * The recipients' addresses. Default: the account's own mailbox.
+         */to: [String]) {
+        self.account = account
+        self.to = to
+    }
+
+    
+
+    
+}
+
+#if compiler(>=6)
+extension TestMail: Sendable {}
+#endif
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeTestMail: FfiConverterRustBuffer {
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> TestMail {
+        return
+            try TestMail(
+                account: FfiConverterString.read(from: &buf), 
+                to: FfiConverterSequenceString.read(from: &buf)
+        )
+    }
+
+    public static func write(_ value: TestMail, into buf: inout [UInt8]) {
+        FfiConverterString.write(value.account, into: &buf)
+        FfiConverterSequenceString.write(value.to, into: &buf)
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeTestMail_lift(_ buf: RustBuffer) throws -> TestMail {
+    return try FfiConverterTypeTestMail.lift(buf)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeTestMail_lower(_ value: TestMail) -> RustBuffer {
+    return FfiConverterTypeTestMail.lower(value)
+}
+
+
+/**
  * How long each wait may take, in milliseconds. Every wait on a network has one of these limits.
  */
 public struct Timeouts: Equatable, Hashable {
@@ -3107,6 +4135,11 @@ public struct TlsSession: Equatable, Hashable {
      * The cipher suite by its IANA name.
      */
     public var cipherSuite: String
+    /**
+     * Whether it went on from an earlier session with the same server (RFC 8446 section 2.2), which spares the server's
+     * certificate and both sides a signature.
+     */
+    public var resumed: Bool
 
     // Default memberwise initializers are never public by default, so we
     // declare one manually.
@@ -3116,9 +4149,14 @@ public struct TlsSession: Equatable, Hashable {
          */version: String, 
         /**
          * The cipher suite by its IANA name.
-         */cipherSuite: String) {
+         */cipherSuite: String, 
+        /**
+         * Whether it went on from an earlier session with the same server (RFC 8446 section 2.2), which spares the server's
+         * certificate and both sides a signature.
+         */resumed: Bool) {
         self.version = version
         self.cipherSuite = cipherSuite
+        self.resumed = resumed
     }
 
     
@@ -3138,13 +4176,15 @@ public struct FfiConverterTypeTlsSession: FfiConverterRustBuffer {
         return
             try TlsSession(
                 version: FfiConverterString.read(from: &buf), 
-                cipherSuite: FfiConverterString.read(from: &buf)
+                cipherSuite: FfiConverterString.read(from: &buf), 
+                resumed: FfiConverterBool.read(from: &buf)
         )
     }
 
     public static func write(_ value: TlsSession, into buf: inout [UInt8]) {
         FfiConverterString.write(value.version, into: &buf)
         FfiConverterString.write(value.cipherSuite, into: &buf)
+        FfiConverterBool.write(value.resumed, into: &buf)
     }
 }
 
@@ -3439,7 +4479,15 @@ public func FfiConverterTypeTokenUse_lower(_ value: TokenUse) -> RustBuffer {
  */
 public struct Trail: Equatable, Hashable {
     /**
-     * The server's host and port.
+     * The road it took.
+     */
+    public var route: RouteKind
+    /**
+     * As whom it was sent.
+     */
+    public var identity: SenderIdentity
+    /**
+     * The server's host and port; Microsoft Graph's address, or the folder's path.
      */
     public var server: String
     /**
@@ -3455,6 +4503,10 @@ public struct Trail: Equatable, Hashable {
      */
     public var sizeBytes: UInt64
     /**
+     * What was asked for and left out, because the server does not offer it.
+     */
+    public var notOffered: [TransferOption]
+    /**
      * The steps taken, in order.
      */
     public var steps: [Step]
@@ -3463,7 +4515,13 @@ public struct Trail: Equatable, Hashable {
     // declare one manually.
     public init(
         /**
-         * The server's host and port.
+         * The road it took.
+         */route: RouteKind, 
+        /**
+         * As whom it was sent.
+         */identity: SenderIdentity, 
+        /**
+         * The server's host and port; Microsoft Graph's address, or the folder's path.
          */server: String, 
         /**
          * The TLS session; absent when the dialogue ended before it.
@@ -3475,12 +4533,18 @@ public struct Trail: Equatable, Hashable {
          * The size of the message on the wire, in octets.
          */sizeBytes: UInt64, 
         /**
+         * What was asked for and left out, because the server does not offer it.
+         */notOffered: [TransferOption], 
+        /**
          * The steps taken, in order.
          */steps: [Step]) {
+        self.route = route
+        self.identity = identity
         self.server = server
         self.tls = tls
         self.token = token
         self.sizeBytes = sizeBytes
+        self.notOffered = notOffered
         self.steps = steps
     }
 
@@ -3500,19 +4564,25 @@ public struct FfiConverterTypeTrail: FfiConverterRustBuffer {
     public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> Trail {
         return
             try Trail(
+                route: FfiConverterTypeRouteKind.read(from: &buf), 
+                identity: FfiConverterTypeSenderIdentity.read(from: &buf), 
                 server: FfiConverterString.read(from: &buf), 
                 tls: FfiConverterOptionTypeTlsSession.read(from: &buf), 
                 token: FfiConverterOptionTypeTokenUse.read(from: &buf), 
                 sizeBytes: FfiConverterUInt64.read(from: &buf), 
+                notOffered: FfiConverterSequenceTypeTransferOption.read(from: &buf), 
                 steps: FfiConverterSequenceTypeStep.read(from: &buf)
         )
     }
 
     public static func write(_ value: Trail, into buf: inout [UInt8]) {
+        FfiConverterTypeRouteKind.write(value.route, into: &buf)
+        FfiConverterTypeSenderIdentity.write(value.identity, into: &buf)
         FfiConverterString.write(value.server, into: &buf)
         FfiConverterOptionTypeTlsSession.write(value.tls, into: &buf)
         FfiConverterOptionTypeTokenUse.write(value.token, into: &buf)
         FfiConverterUInt64.write(value.sizeBytes, into: &buf)
+        FfiConverterSequenceTypeTransferOption.write(value.notOffered, into: &buf)
         FfiConverterSequenceTypeStep.write(value.steps, into: &buf)
     }
 }
@@ -3530,6 +4600,90 @@ public func FfiConverterTypeTrail_lift(_ buf: RustBuffer) throws -> Trail {
 #endif
 public func FfiConverterTypeTrail_lower(_ value: Trail) -> RustBuffer {
     return FfiConverterTypeTrail.lower(value)
+}
+
+
+/**
+ * What is asked of the servers on the way. A server that does not offer an extension cannot be asked: then a mail that
+ * requires TLS is not sent, and everything else is left out and named in the delivery's `trail.notOffered`.
+ */
+public struct TransferOptions: Equatable, Hashable {
+    /**
+     * Mails to the sender about what became of this one (DSN, RFC 3461). Default: what servers send without being asked,
+     * mostly one for each failure.
+     */
+    public var notification: DeliveryNotification?
+    /**
+     * Whether every server on the way must pass it on over TLS with a checked certificate (REQUIRETLS, RFC 8689), or
+     * not at all. Without REQUIRETLS at the first server, `requiretls-unsupported` comes before the mail leaves.
+     */
+    public var requireTls: Bool
+    /**
+     * The place among other mails, from -9 to 9 (MT-PRIORITY, RFC 6710). Default: none is said, which means 0.
+     */
+    public var priority: Int8?
+
+    // Default memberwise initializers are never public by default, so we
+    // declare one manually.
+    public init(
+        /**
+         * Mails to the sender about what became of this one (DSN, RFC 3461). Default: what servers send without being asked,
+         * mostly one for each failure.
+         */notification: DeliveryNotification?, 
+        /**
+         * Whether every server on the way must pass it on over TLS with a checked certificate (REQUIRETLS, RFC 8689), or
+         * not at all. Without REQUIRETLS at the first server, `requiretls-unsupported` comes before the mail leaves.
+         */requireTls: Bool, 
+        /**
+         * The place among other mails, from -9 to 9 (MT-PRIORITY, RFC 6710). Default: none is said, which means 0.
+         */priority: Int8?) {
+        self.notification = notification
+        self.requireTls = requireTls
+        self.priority = priority
+    }
+
+    
+
+    
+}
+
+#if compiler(>=6)
+extension TransferOptions: Sendable {}
+#endif
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeTransferOptions: FfiConverterRustBuffer {
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> TransferOptions {
+        return
+            try TransferOptions(
+                notification: FfiConverterOptionTypeDeliveryNotification.read(from: &buf), 
+                requireTls: FfiConverterBool.read(from: &buf), 
+                priority: FfiConverterOptionInt8.read(from: &buf)
+        )
+    }
+
+    public static func write(_ value: TransferOptions, into buf: inout [UInt8]) {
+        FfiConverterOptionTypeDeliveryNotification.write(value.notification, into: &buf)
+        FfiConverterBool.write(value.requireTls, into: &buf)
+        FfiConverterOptionInt8.write(value.priority, into: &buf)
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeTransferOptions_lift(_ buf: RustBuffer) throws -> TransferOptions {
+    return try FfiConverterTypeTransferOptions.lift(buf)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeTransferOptions_lower(_ value: TransferOptions) -> RustBuffer {
+    return FfiConverterTypeTransferOptions.lower(value)
 }
 
 
@@ -3900,7 +5054,8 @@ public enum Content: Equatable, Hashable {
          */data: Bytes
     )
     /**
-     * In a file, read when the mail is sent.
+     * In a file, read piece by piece while the mail is sent. A file that changes meanwhile fails the mail
+     * (`attachment-changed`), and nothing of it is delivered.
      */
     case file(
         /**
@@ -4449,8 +5604,11 @@ public enum Grant: Equatable, Hashable {
          * The certificate whose public part is registered with the application, as PEM text.
          */certificatePem: String, 
         /**
-         * Its RSA key, as PEM text: PKCS#8 or PKCS#1, not encrypted. The vault encrypts it.
-         */privateKeyPem: SecretText
+         * Its RSA key, as PEM text: PKCS#8 or PKCS#1. The vault encrypts it.
+         */privateKeyPem: SecretText, 
+        /**
+         * What the key is encrypted with (`BEGIN ENCRYPTED PRIVATE KEY`). It is opened when the account is added.
+         */privateKeyPassphrase: SecretText?
     )
     /**
      * The same, from one file that holds both (PKCS#12, `.p12` or `.pfx`). It is opened when the account is added; the
@@ -4486,6 +5644,21 @@ public enum Grant: Equatable, Hashable {
          * The program and its arguments, run without a shell.
          */command: [String]
     )
+    /**
+     * A password (AUTH PLAIN or LOGIN, over TLS only), for servers that are not Exchange Online, which ends it.
+     */
+    case password(
+        /**
+         * Who signs in. Default: the mailbox, or the route's own user name.
+         */username: String?, 
+        /**
+         * The password, or an app password.
+         */password: SecretText
+    )
+    /**
+     * Nothing: on the way to a folder or to the tenant's MX host nobody signs in.
+     */
+    case nothing
 
 
 
@@ -4514,7 +5687,7 @@ public struct FfiConverterTypeGrant: FfiConverterRustBuffer {
         case 3: return .clientSecret(clientSecret: try FfiConverterTypeSecretText.read(from: &buf)
         )
         
-        case 4: return .clientCertificate(certificatePem: try FfiConverterString.read(from: &buf), privateKeyPem: try FfiConverterTypeSecretText.read(from: &buf)
+        case 4: return .clientCertificate(certificatePem: try FfiConverterString.read(from: &buf), privateKeyPem: try FfiConverterTypeSecretText.read(from: &buf), privateKeyPassphrase: try FfiConverterOptionTypeSecretText.read(from: &buf)
         )
         
         case 5: return .clientCertificatePkcs12(pkcs12: try FfiConverterTypeBytes.read(from: &buf), passphrase: try FfiConverterTypeSecretText.read(from: &buf)
@@ -4527,6 +5700,11 @@ public struct FfiConverterTypeGrant: FfiConverterRustBuffer {
         
         case 8: return .tokenCommand(command: try FfiConverterSequenceString.read(from: &buf)
         )
+        
+        case 9: return .password(username: try FfiConverterOptionString.read(from: &buf), password: try FfiConverterTypeSecretText.read(from: &buf)
+        )
+        
+        case 10: return .nothing
         
         default: throw UniffiInternalError.unexpectedEnumCase
         }
@@ -4549,10 +5727,11 @@ public struct FfiConverterTypeGrant: FfiConverterRustBuffer {
             FfiConverterTypeSecretText.write(clientSecret, into: &buf)
             
         
-        case let .clientCertificate(certificatePem,privateKeyPem):
+        case let .clientCertificate(certificatePem,privateKeyPem,privateKeyPassphrase):
             writeInt(&buf, Int32(4))
             FfiConverterString.write(certificatePem, into: &buf)
             FfiConverterTypeSecretText.write(privateKeyPem, into: &buf)
+            FfiConverterOptionTypeSecretText.write(privateKeyPassphrase, into: &buf)
             
         
         case let .clientCertificatePkcs12(pkcs12,passphrase):
@@ -4574,6 +5753,16 @@ public struct FfiConverterTypeGrant: FfiConverterRustBuffer {
             writeInt(&buf, Int32(8))
             FfiConverterSequenceString.write(command, into: &buf)
             
+        
+        case let .password(username,password):
+            writeInt(&buf, Int32(9))
+            FfiConverterOptionString.write(username, into: &buf)
+            FfiConverterTypeSecretText.write(password, into: &buf)
+            
+        
+        case .nothing:
+            writeInt(&buf, Int32(10))
+        
         }
     }
 }
@@ -4629,6 +5818,14 @@ public enum GrantKind: Equatable, Hashable {
      * A command prints the access token.
      */
     case tokenCommand
+    /**
+     * A password, where the server takes one.
+     */
+    case password
+    /**
+     * Nobody signs in.
+     */
+    case nothing
 
 
 
@@ -4663,6 +5860,10 @@ public struct FfiConverterTypeGrantKind: FfiConverterRustBuffer {
         case 6: return .managedIdentity
         
         case 7: return .tokenCommand
+        
+        case 8: return .password
+        
+        case 9: return .nothing
         
         default: throw UniffiInternalError.unexpectedEnumCase
         }
@@ -4699,6 +5900,14 @@ public struct FfiConverterTypeGrantKind: FfiConverterRustBuffer {
         case .tokenCommand:
             writeInt(&buf, Int32(7))
         
+        
+        case .password:
+            writeInt(&buf, Int32(8))
+        
+        
+        case .nothing:
+            writeInt(&buf, Int32(9))
+        
         }
     }
 }
@@ -4716,6 +5925,101 @@ public func FfiConverterTypeGrantKind_lift(_ buf: RustBuffer) throws -> GrantKin
 #endif
 public func FfiConverterTypeGrantKind_lower(_ value: GrantKind) -> RustBuffer {
     return FfiConverterTypeGrantKind.lower(value)
+}
+
+
+
+/**
+ * How it is with something that was examined.
+ */
+
+public enum Health: Equatable, Hashable {
+    
+    /**
+     * Nothing was looked at: an earlier stage is broken, or this account has no such stage.
+     */
+    case notRun
+    /**
+     * Nothing is wrong.
+     */
+    case sound
+    /**
+     * It works today.
+     */
+    case warning
+    /**
+     * No mail gets past this.
+     */
+    case broken
+
+
+
+
+
+}
+
+#if compiler(>=6)
+extension Health: Sendable {}
+#endif
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeHealth: FfiConverterRustBuffer {
+    typealias SwiftType = Health
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> Health {
+        let variant: Int32 = try readInt(&buf)
+        switch variant {
+        
+        case 1: return .notRun
+        
+        case 2: return .sound
+        
+        case 3: return .warning
+        
+        case 4: return .broken
+        
+        default: throw UniffiInternalError.unexpectedEnumCase
+        }
+    }
+
+    public static func write(_ value: Health, into buf: inout [UInt8]) {
+        switch value {
+        
+        
+        case .notRun:
+            writeInt(&buf, Int32(1))
+        
+        
+        case .sound:
+            writeInt(&buf, Int32(2))
+        
+        
+        case .warning:
+            writeInt(&buf, Int32(3))
+        
+        
+        case .broken:
+            writeInt(&buf, Int32(4))
+        
+        }
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeHealth_lift(_ buf: RustBuffer) throws -> Health {
+    return try FfiConverterTypeHealth.lift(buf)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeHealth_lower(_ value: Health) -> RustBuffer {
+    return FfiConverterTypeHealth.lower(value)
 }
 
 
@@ -4821,6 +6125,101 @@ public func FfiConverterTypeLogLevel_lift(_ buf: RustBuffer) throws -> LogLevel 
 #endif
 public func FfiConverterTypeLogLevel_lower(_ value: LogLevel) -> RustBuffer {
     return FfiConverterTypeLogLevel.lower(value)
+}
+
+
+
+/**
+ * When a notification is written (RFC 3461 section 4.1).
+ */
+
+public enum NotifyWhen: Equatable, Hashable {
+    
+    /**
+     * In no case.
+     */
+    case never
+    /**
+     * When it was delivered.
+     */
+    case success
+    /**
+     * When it could not be delivered.
+     */
+    case failure
+    /**
+     * When it is late.
+     */
+    case delay
+
+
+
+
+
+}
+
+#if compiler(>=6)
+extension NotifyWhen: Sendable {}
+#endif
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeNotifyWhen: FfiConverterRustBuffer {
+    typealias SwiftType = NotifyWhen
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> NotifyWhen {
+        let variant: Int32 = try readInt(&buf)
+        switch variant {
+        
+        case 1: return .never
+        
+        case 2: return .success
+        
+        case 3: return .failure
+        
+        case 4: return .delay
+        
+        default: throw UniffiInternalError.unexpectedEnumCase
+        }
+    }
+
+    public static func write(_ value: NotifyWhen, into buf: inout [UInt8]) {
+        switch value {
+        
+        
+        case .never:
+            writeInt(&buf, Int32(1))
+        
+        
+        case .success:
+            writeInt(&buf, Int32(2))
+        
+        
+        case .failure:
+            writeInt(&buf, Int32(3))
+        
+        
+        case .delay:
+            writeInt(&buf, Int32(4))
+        
+        }
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeNotifyWhen_lift(_ buf: RustBuffer) throws -> NotifyWhen {
+    return try FfiConverterTypeNotifyWhen.lift(buf)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeNotifyWhen_lower(_ value: NotifyWhen) -> RustBuffer {
+    return FfiConverterTypeNotifyWhen.lower(value)
 }
 
 
@@ -5224,6 +6623,296 @@ public func FfiConverterTypeProblemKind_lower(_ value: ProblemKind) -> RustBuffe
 
 
 /**
+ * What kind of answer a mail server gave.
+ */
+
+public enum ReplyClass: Equatable, Hashable {
+    
+    /**
+     * It took the mail.
+     */
+    case accepted
+    /**
+     * Too much at once, or in a day: slow down.
+     */
+    case throttled
+    /**
+     * A fault of the server, of one behind it, or of the way there, which may pass.
+     */
+    case unavailable
+    /**
+     * Whoever signs in was not recognised.
+     */
+    case authentication
+    /**
+     * Whoever signs in may not do this.
+     */
+    case authorization
+    /**
+     * A rule of the server, the organization or the recipient forbids it.
+     */
+    case policy
+    /**
+     * There is something wrong with a recipient.
+     */
+    case recipient
+    /**
+     * Too large.
+     */
+    case size
+    /**
+     * The content was not liked, or is malformed.
+     */
+    case content
+    /**
+     * The sender, its tenant or its address is blocked for what it sent before.
+     */
+    case blocked
+    /**
+     * One side does not understand the other.
+     */
+    case `protocol`
+    /**
+     * The answer is missing: the mail may have been taken.
+     */
+    case undecided
+
+
+
+
+
+}
+
+#if compiler(>=6)
+extension ReplyClass: Sendable {}
+#endif
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeReplyClass: FfiConverterRustBuffer {
+    typealias SwiftType = ReplyClass
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> ReplyClass {
+        let variant: Int32 = try readInt(&buf)
+        switch variant {
+        
+        case 1: return .accepted
+        
+        case 2: return .throttled
+        
+        case 3: return .unavailable
+        
+        case 4: return .authentication
+        
+        case 5: return .authorization
+        
+        case 6: return .policy
+        
+        case 7: return .recipient
+        
+        case 8: return .size
+        
+        case 9: return .content
+        
+        case 10: return .blocked
+        
+        case 11: return .`protocol`
+        
+        case 12: return .undecided
+        
+        default: throw UniffiInternalError.unexpectedEnumCase
+        }
+    }
+
+    public static func write(_ value: ReplyClass, into buf: inout [UInt8]) {
+        switch value {
+        
+        
+        case .accepted:
+            writeInt(&buf, Int32(1))
+        
+        
+        case .throttled:
+            writeInt(&buf, Int32(2))
+        
+        
+        case .unavailable:
+            writeInt(&buf, Int32(3))
+        
+        
+        case .authentication:
+            writeInt(&buf, Int32(4))
+        
+        
+        case .authorization:
+            writeInt(&buf, Int32(5))
+        
+        
+        case .policy:
+            writeInt(&buf, Int32(6))
+        
+        
+        case .recipient:
+            writeInt(&buf, Int32(7))
+        
+        
+        case .size:
+            writeInt(&buf, Int32(8))
+        
+        
+        case .content:
+            writeInt(&buf, Int32(9))
+        
+        
+        case .blocked:
+            writeInt(&buf, Int32(10))
+        
+        
+        case .`protocol`:
+            writeInt(&buf, Int32(11))
+        
+        
+        case .undecided:
+            writeInt(&buf, Int32(12))
+        
+        }
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeReplyClass_lift(_ buf: RustBuffer) throws -> ReplyClass {
+    return try FfiConverterTypeReplyClass.lift(buf)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeReplyClass_lower(_ value: ReplyClass) -> RustBuffer {
+    return FfiConverterTypeReplyClass.lower(value)
+}
+
+
+
+/**
+ * What a mail server's answer is about.
+ */
+
+public enum ReplyScope: Equatable, Hashable {
+    
+    /**
+     * One recipient: others can do better.
+     */
+    case recipient
+    /**
+     * This mail: others can do better.
+     */
+    case mail
+    /**
+     * Everything this mailbox sends.
+     */
+    case mailbox
+    /**
+     * Everything the tenant sends.
+     */
+    case tenant
+    /**
+     * This connection: another one can do better.
+     */
+    case connection
+    /**
+     * Everything this machine sends to that host.
+     */
+    case host
+
+
+
+
+
+}
+
+#if compiler(>=6)
+extension ReplyScope: Sendable {}
+#endif
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeReplyScope: FfiConverterRustBuffer {
+    typealias SwiftType = ReplyScope
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> ReplyScope {
+        let variant: Int32 = try readInt(&buf)
+        switch variant {
+        
+        case 1: return .recipient
+        
+        case 2: return .mail
+        
+        case 3: return .mailbox
+        
+        case 4: return .tenant
+        
+        case 5: return .connection
+        
+        case 6: return .host
+        
+        default: throw UniffiInternalError.unexpectedEnumCase
+        }
+    }
+
+    public static func write(_ value: ReplyScope, into buf: inout [UInt8]) {
+        switch value {
+        
+        
+        case .recipient:
+            writeInt(&buf, Int32(1))
+        
+        
+        case .mail:
+            writeInt(&buf, Int32(2))
+        
+        
+        case .mailbox:
+            writeInt(&buf, Int32(3))
+        
+        
+        case .tenant:
+            writeInt(&buf, Int32(4))
+        
+        
+        case .connection:
+            writeInt(&buf, Int32(5))
+        
+        
+        case .host:
+            writeInt(&buf, Int32(6))
+        
+        }
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeReplyScope_lift(_ buf: RustBuffer) throws -> ReplyScope {
+    return try FfiConverterTypeReplyScope.lift(buf)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeReplyScope_lower(_ value: ReplyScope) -> RustBuffer {
+    return FfiConverterTypeReplyScope.lower(value)
+}
+
+
+
+/**
  * Whether and when the same call may be repeated.
  */
 
@@ -5315,6 +7004,536 @@ public func FfiConverterTypeRetry_lower(_ value: Retry) -> RustBuffer {
 
 
 /**
+ * How much of a mail comes back with a failure (RFC 3461 section 4.3).
+ */
+
+public enum ReturnedContent: Equatable, Hashable {
+    
+    /**
+     * All of it.
+     */
+    case full
+    /**
+     * Its header section.
+     */
+    case headers
+
+
+
+
+
+}
+
+#if compiler(>=6)
+extension ReturnedContent: Sendable {}
+#endif
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeReturnedContent: FfiConverterRustBuffer {
+    typealias SwiftType = ReturnedContent
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> ReturnedContent {
+        let variant: Int32 = try readInt(&buf)
+        switch variant {
+        
+        case 1: return .full
+        
+        case 2: return .headers
+        
+        default: throw UniffiInternalError.unexpectedEnumCase
+        }
+    }
+
+    public static func write(_ value: ReturnedContent, into buf: inout [UInt8]) {
+        switch value {
+        
+        
+        case .full:
+            writeInt(&buf, Int32(1))
+        
+        
+        case .headers:
+            writeInt(&buf, Int32(2))
+        
+        }
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeReturnedContent_lift(_ buf: RustBuffer) throws -> ReturnedContent {
+    return try FfiConverterTypeReturnedContent.lift(buf)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeReturnedContent_lower(_ value: ReturnedContent) -> RustBuffer {
+    return FfiConverterTypeReturnedContent.lower(value)
+}
+
+
+
+/**
+ * The road by which an account's mail goes, with the settings that only this road has.
+ *
+ * `docs/routes.md` compares them: who may send to whom, what must be set up, which limits hold.
+ */
+
+public enum Route: Equatable, Hashable {
+    
+    /**
+     * Client submission to Exchange Online (SMTP AUTH) with an access token. The default. Host and port stand in the
+     * account's `endpoints`.
+     */
+    case clientSubmission
+    /**
+     * Any other submission server (RFC 6409), with an access token or a password.
+     */
+    case standardSmtp(
+        /**
+         * A provider whose host, port, security and OAuth endpoints are known.
+         */preset: SmtpPreset?, 
+        /**
+         * The server's host; its certificate must carry this name. Default: `endpoints.smtpHost`, then the preset's.
+         */host: String?, 
+        /**
+         * The server's port. Default: `endpoints.smtpPort`, then the preset's, otherwise 587, or 465 with `implicitTls`.
+         */port: UInt16?, 
+        /**
+         * How TLS begins. Default: the preset's, otherwise `implicitTls` on port 465 and `startTls` elsewhere.
+         */security: SmtpSecurity?
+    )
+    /**
+     * Relay through an inbound connector of the tenant, by client certificate or by the address of this machine. Nobody
+     * signs in; with the grant `clientCertificate` its certificate is shown in the TLS handshake.
+     */
+    case connectorRelay(
+        /**
+         * The tenant's MX host, such as `contoso-com.mail.protection.outlook.com` or one under `mx.microsoft`. Default:
+         * `endpoints.smtpHost`.
+         */host: String?, 
+        /**
+         * The port. Default: `endpoints.smtpPort`, then 25.
+         */port: UInt16?
+    )
+    /**
+     * Direct Send: the same host without connector and sign-in, to recipients of the tenant's own domains only.
+     */
+    case directSend(
+        /**
+         * The tenant's MX host. Default: `endpoints.smtpHost`.
+         */host: String?, 
+        /**
+         * The port. Default: `endpoints.smtpPort`, then 25.
+         */port: UInt16?, 
+        /**
+         * The tenant's accepted domains; a recipient elsewhere is refused before anything is sent. Default: the
+         * mailbox's domain.
+         */domains: [String]
+    )
+    /**
+     * High Volume Email for Microsoft 365: many mails to recipients inside the tenant.
+     */
+    case highVolumeEmail(
+        /**
+         * The host. Default: `endpoints.smtpHost`, then Microsoft's.
+         */host: String?, 
+        /**
+         * The port. Default: `endpoints.smtpPort`, then 587.
+         */port: UInt16?
+    )
+    /**
+     * SMTP of Azure Communication Services Email.
+     */
+    case azureCommunicationServices(
+        /**
+         * Who signs in: an `SmtpUsername` resource, or `resource|application id|tenant id`.
+         */username: String, 
+        /**
+         * The host. Default: `endpoints.smtpHost`, then Microsoft's.
+         */host: String?, 
+        /**
+         * The port. Default: `endpoints.smtpPort`, then 587.
+         */port: UInt16?
+    )
+    /**
+     * Microsoft Graph's `sendMail`, over HTTPS: for tenants that forbid SMTP AUTH.
+     */
+    case graph(
+        /**
+         * Graph's address, such as `https://graph.microsoft.com`. Default: the cloud's.
+         */url: String?, 
+        /**
+         * Whether mails above 3 MB may go, by a draft and upload sessions. That needs the permission `Mail.ReadWrite`
+         * beside `Mail.Send`. Default: they are refused.
+         */largeMails: Bool
+    )
+    /**
+     * A folder: each mail becomes an `.eml` file, for tests and staging. Nothing is sent.
+     */
+    case folder(
+        /**
+         * The folder's path; it must exist.
+         */path: String
+    )
+
+
+
+
+
+}
+
+#if compiler(>=6)
+extension Route: Sendable {}
+#endif
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeRoute: FfiConverterRustBuffer {
+    typealias SwiftType = Route
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> Route {
+        let variant: Int32 = try readInt(&buf)
+        switch variant {
+        
+        case 1: return .clientSubmission
+        
+        case 2: return .standardSmtp(preset: try FfiConverterOptionTypeSmtpPreset.read(from: &buf), host: try FfiConverterOptionString.read(from: &buf), port: try FfiConverterOptionUInt16.read(from: &buf), security: try FfiConverterOptionTypeSmtpSecurity.read(from: &buf)
+        )
+        
+        case 3: return .connectorRelay(host: try FfiConverterOptionString.read(from: &buf), port: try FfiConverterOptionUInt16.read(from: &buf)
+        )
+        
+        case 4: return .directSend(host: try FfiConverterOptionString.read(from: &buf), port: try FfiConverterOptionUInt16.read(from: &buf), domains: try FfiConverterSequenceString.read(from: &buf)
+        )
+        
+        case 5: return .highVolumeEmail(host: try FfiConverterOptionString.read(from: &buf), port: try FfiConverterOptionUInt16.read(from: &buf)
+        )
+        
+        case 6: return .azureCommunicationServices(username: try FfiConverterString.read(from: &buf), host: try FfiConverterOptionString.read(from: &buf), port: try FfiConverterOptionUInt16.read(from: &buf)
+        )
+        
+        case 7: return .graph(url: try FfiConverterOptionString.read(from: &buf), largeMails: try FfiConverterBool.read(from: &buf)
+        )
+        
+        case 8: return .folder(path: try FfiConverterString.read(from: &buf)
+        )
+        
+        default: throw UniffiInternalError.unexpectedEnumCase
+        }
+    }
+
+    public static func write(_ value: Route, into buf: inout [UInt8]) {
+        switch value {
+        
+        
+        case .clientSubmission:
+            writeInt(&buf, Int32(1))
+        
+        
+        case let .standardSmtp(preset,host,port,security):
+            writeInt(&buf, Int32(2))
+            FfiConverterOptionTypeSmtpPreset.write(preset, into: &buf)
+            FfiConverterOptionString.write(host, into: &buf)
+            FfiConverterOptionUInt16.write(port, into: &buf)
+            FfiConverterOptionTypeSmtpSecurity.write(security, into: &buf)
+            
+        
+        case let .connectorRelay(host,port):
+            writeInt(&buf, Int32(3))
+            FfiConverterOptionString.write(host, into: &buf)
+            FfiConverterOptionUInt16.write(port, into: &buf)
+            
+        
+        case let .directSend(host,port,domains):
+            writeInt(&buf, Int32(4))
+            FfiConverterOptionString.write(host, into: &buf)
+            FfiConverterOptionUInt16.write(port, into: &buf)
+            FfiConverterSequenceString.write(domains, into: &buf)
+            
+        
+        case let .highVolumeEmail(host,port):
+            writeInt(&buf, Int32(5))
+            FfiConverterOptionString.write(host, into: &buf)
+            FfiConverterOptionUInt16.write(port, into: &buf)
+            
+        
+        case let .azureCommunicationServices(username,host,port):
+            writeInt(&buf, Int32(6))
+            FfiConverterString.write(username, into: &buf)
+            FfiConverterOptionString.write(host, into: &buf)
+            FfiConverterOptionUInt16.write(port, into: &buf)
+            
+        
+        case let .graph(url,largeMails):
+            writeInt(&buf, Int32(7))
+            FfiConverterOptionString.write(url, into: &buf)
+            FfiConverterBool.write(largeMails, into: &buf)
+            
+        
+        case let .folder(path):
+            writeInt(&buf, Int32(8))
+            FfiConverterString.write(path, into: &buf)
+            
+        }
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeRoute_lift(_ buf: RustBuffer) throws -> Route {
+    return try FfiConverterTypeRoute.lift(buf)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeRoute_lower(_ value: Route) -> RustBuffer {
+    return FfiConverterTypeRoute.lower(value)
+}
+
+
+
+/**
+ * The road a mail took.
+ */
+
+public enum RouteKind: Equatable, Hashable {
+    
+    /**
+     * Client submission to Exchange Online.
+     */
+    case clientSubmission
+    /**
+     * Another submission server.
+     */
+    case standardSmtp
+    /**
+     * A connector of the tenant.
+     */
+    case connectorRelay
+    /**
+     * Direct Send.
+     */
+    case directSend
+    /**
+     * High Volume Email.
+     */
+    case highVolumeEmail
+    /**
+     * Azure Communication Services.
+     */
+    case azureCommunicationServices
+    /**
+     * Microsoft Graph.
+     */
+    case graph
+    /**
+     * A folder.
+     */
+    case folder
+
+
+
+
+
+}
+
+#if compiler(>=6)
+extension RouteKind: Sendable {}
+#endif
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeRouteKind: FfiConverterRustBuffer {
+    typealias SwiftType = RouteKind
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> RouteKind {
+        let variant: Int32 = try readInt(&buf)
+        switch variant {
+        
+        case 1: return .clientSubmission
+        
+        case 2: return .standardSmtp
+        
+        case 3: return .connectorRelay
+        
+        case 4: return .directSend
+        
+        case 5: return .highVolumeEmail
+        
+        case 6: return .azureCommunicationServices
+        
+        case 7: return .graph
+        
+        case 8: return .folder
+        
+        default: throw UniffiInternalError.unexpectedEnumCase
+        }
+    }
+
+    public static func write(_ value: RouteKind, into buf: inout [UInt8]) {
+        switch value {
+        
+        
+        case .clientSubmission:
+            writeInt(&buf, Int32(1))
+        
+        
+        case .standardSmtp:
+            writeInt(&buf, Int32(2))
+        
+        
+        case .connectorRelay:
+            writeInt(&buf, Int32(3))
+        
+        
+        case .directSend:
+            writeInt(&buf, Int32(4))
+        
+        
+        case .highVolumeEmail:
+            writeInt(&buf, Int32(5))
+        
+        
+        case .azureCommunicationServices:
+            writeInt(&buf, Int32(6))
+        
+        
+        case .graph:
+            writeInt(&buf, Int32(7))
+        
+        
+        case .folder:
+            writeInt(&buf, Int32(8))
+        
+        }
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeRouteKind_lift(_ buf: RustBuffer) throws -> RouteKind {
+    return try FfiConverterTypeRouteKind.lift(buf)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeRouteKind_lower(_ value: RouteKind) -> RustBuffer {
+    return FfiConverterTypeRouteKind.lower(value)
+}
+
+
+
+/**
+ * As whom a mail is sent.
+ */
+
+public enum SendingAs: Equatable, Hashable {
+    
+    /**
+     * The mailbox itself. Where a person signed in who is not its owner (a shared mailbox), full access is needed.
+     */
+    case mailbox
+    /**
+     * Another address: an alias of the mailbox, if the organization lets aliases send, or another mailbox, with the right
+     * Send As. Which of the two, only the server knows.
+     */
+    case aliasOrSendAs
+    /**
+     * On behalf of another address: it is in `From` and the mailbox in `Sender`. Needs the right Send on Behalf.
+     */
+    case onBehalf
+    /**
+     * Nobody signed in: the server judges the envelope alone.
+     */
+    case anonymous
+
+
+
+
+
+}
+
+#if compiler(>=6)
+extension SendingAs: Sendable {}
+#endif
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeSendingAs: FfiConverterRustBuffer {
+    typealias SwiftType = SendingAs
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> SendingAs {
+        let variant: Int32 = try readInt(&buf)
+        switch variant {
+        
+        case 1: return .mailbox
+        
+        case 2: return .aliasOrSendAs
+        
+        case 3: return .onBehalf
+        
+        case 4: return .anonymous
+        
+        default: throw UniffiInternalError.unexpectedEnumCase
+        }
+    }
+
+    public static func write(_ value: SendingAs, into buf: inout [UInt8]) {
+        switch value {
+        
+        
+        case .mailbox:
+            writeInt(&buf, Int32(1))
+        
+        
+        case .aliasOrSendAs:
+            writeInt(&buf, Int32(2))
+        
+        
+        case .onBehalf:
+            writeInt(&buf, Int32(3))
+        
+        
+        case .anonymous:
+            writeInt(&buf, Int32(4))
+        
+        }
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeSendingAs_lift(_ buf: RustBuffer) throws -> SendingAs {
+    return try FfiConverterTypeSendingAs.lift(buf)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeSendingAs_lower(_ value: SendingAs) -> RustBuffer {
+    return FfiConverterTypeSendingAs.lower(value)
+}
+
+
+
+/**
  * How a person signs in.
  */
 
@@ -5386,6 +7605,331 @@ public func FfiConverterTypeSignInFlow_lift(_ buf: RustBuffer) throws -> SignInF
 #endif
 public func FfiConverterTypeSignInFlow_lower(_ value: SignInFlow) -> RustBuffer {
     return FfiConverterTypeSignInFlow.lower(value)
+}
+
+
+
+/**
+ * A provider of mail whose settings are known.
+ */
+
+public enum SmtpPreset: Equatable, Hashable {
+    
+    /**
+     * Gmail and Google Workspace, with OAuth or an app password.
+     */
+    case gmail
+    /**
+     * Yahoo Mail, with OAuth or an app password.
+     */
+    case yahoo
+    /**
+     * A server of one's own, such as Postfix or Dovecot's submission service: STARTTLS on port 587. The host is given.
+     */
+    case ownServer
+
+
+
+
+
+}
+
+#if compiler(>=6)
+extension SmtpPreset: Sendable {}
+#endif
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeSmtpPreset: FfiConverterRustBuffer {
+    typealias SwiftType = SmtpPreset
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> SmtpPreset {
+        let variant: Int32 = try readInt(&buf)
+        switch variant {
+        
+        case 1: return .gmail
+        
+        case 2: return .yahoo
+        
+        case 3: return .ownServer
+        
+        default: throw UniffiInternalError.unexpectedEnumCase
+        }
+    }
+
+    public static func write(_ value: SmtpPreset, into buf: inout [UInt8]) {
+        switch value {
+        
+        
+        case .gmail:
+            writeInt(&buf, Int32(1))
+        
+        
+        case .yahoo:
+            writeInt(&buf, Int32(2))
+        
+        
+        case .ownServer:
+            writeInt(&buf, Int32(3))
+        
+        }
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeSmtpPreset_lift(_ buf: RustBuffer) throws -> SmtpPreset {
+    return try FfiConverterTypeSmtpPreset.lift(buf)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeSmtpPreset_lower(_ value: SmtpPreset) -> RustBuffer {
+    return FfiConverterTypeSmtpPreset.lower(value)
+}
+
+
+
+/**
+ * How TLS begins on a connection to a mail server. There is no third way: nothing is sent over plaintext.
+ */
+
+public enum SmtpSecurity: Equatable, Hashable {
+    
+    /**
+     * After the command STARTTLS (RFC 3207), which the server must offer.
+     */
+    case startTls
+    /**
+     * From the first octet (RFC 8314), usually on port 465.
+     */
+    case implicitTls
+
+
+
+
+
+}
+
+#if compiler(>=6)
+extension SmtpSecurity: Sendable {}
+#endif
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeSmtpSecurity: FfiConverterRustBuffer {
+    typealias SwiftType = SmtpSecurity
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> SmtpSecurity {
+        let variant: Int32 = try readInt(&buf)
+        switch variant {
+        
+        case 1: return .startTls
+        
+        case 2: return .implicitTls
+        
+        default: throw UniffiInternalError.unexpectedEnumCase
+        }
+    }
+
+    public static func write(_ value: SmtpSecurity, into buf: inout [UInt8]) {
+        switch value {
+        
+        
+        case .startTls:
+            writeInt(&buf, Int32(1))
+        
+        
+        case .implicitTls:
+            writeInt(&buf, Int32(2))
+        
+        }
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeSmtpSecurity_lift(_ buf: RustBuffer) throws -> SmtpSecurity {
+    return try FfiConverterTypeSmtpSecurity.lift(buf)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeSmtpSecurity_lower(_ value: SmtpSecurity) -> RustBuffer {
+    return FfiConverterTypeSmtpSecurity.lower(value)
+}
+
+
+
+/**
+ * A stage on the way of a mail.
+ */
+
+public enum Stage: Equatable, Hashable {
+    
+    /**
+     * The account's settings.
+     */
+    case settings
+    /**
+     * What the account signs in with, and when that ends.
+     */
+    case credentials
+    /**
+     * The identity provider answers, and its clock agrees with this machine's.
+     */
+    case identityProvider
+    /**
+     * The mail server's name has an address.
+     */
+    case nameLookup
+    /**
+     * The mail server takes connections on the port.
+     */
+    case connection
+    /**
+     * What answers there is a mail server.
+     */
+    case greeting
+    /**
+     * TLS with a certificate that this machine trusts for the name.
+     */
+    case tls
+    /**
+     * What the mail server offers.
+     */
+    case capabilities
+    /**
+     * An access token for this mail server.
+     */
+    case token
+    /**
+     * The mail server takes the token for this mailbox.
+     */
+    case authentication
+    /**
+     * The mail server takes the mailbox, and each other address, as a sender.
+     */
+    case sender
+
+
+
+
+
+}
+
+#if compiler(>=6)
+extension Stage: Sendable {}
+#endif
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeStage: FfiConverterRustBuffer {
+    typealias SwiftType = Stage
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> Stage {
+        let variant: Int32 = try readInt(&buf)
+        switch variant {
+        
+        case 1: return .settings
+        
+        case 2: return .credentials
+        
+        case 3: return .identityProvider
+        
+        case 4: return .nameLookup
+        
+        case 5: return .connection
+        
+        case 6: return .greeting
+        
+        case 7: return .tls
+        
+        case 8: return .capabilities
+        
+        case 9: return .token
+        
+        case 10: return .authentication
+        
+        case 11: return .sender
+        
+        default: throw UniffiInternalError.unexpectedEnumCase
+        }
+    }
+
+    public static func write(_ value: Stage, into buf: inout [UInt8]) {
+        switch value {
+        
+        
+        case .settings:
+            writeInt(&buf, Int32(1))
+        
+        
+        case .credentials:
+            writeInt(&buf, Int32(2))
+        
+        
+        case .identityProvider:
+            writeInt(&buf, Int32(3))
+        
+        
+        case .nameLookup:
+            writeInt(&buf, Int32(4))
+        
+        
+        case .connection:
+            writeInt(&buf, Int32(5))
+        
+        
+        case .greeting:
+            writeInt(&buf, Int32(6))
+        
+        
+        case .tls:
+            writeInt(&buf, Int32(7))
+        
+        
+        case .capabilities:
+            writeInt(&buf, Int32(8))
+        
+        
+        case .token:
+            writeInt(&buf, Int32(9))
+        
+        
+        case .authentication:
+            writeInt(&buf, Int32(10))
+        
+        
+        case .sender:
+            writeInt(&buf, Int32(11))
+        
+        }
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeStage_lift(_ buf: RustBuffer) throws -> Stage {
+    return try FfiConverterTypeStage.lift(buf)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeStage_lower(_ value: Stage) -> RustBuffer {
+    return FfiConverterTypeStage.lower(value)
 }
 
 
@@ -5606,6 +8150,81 @@ public func FfiConverterTypeTokenState_lift(_ buf: RustBuffer) throws -> TokenSt
 #endif
 public func FfiConverterTypeTokenState_lower(_ value: TokenState) -> RustBuffer {
     return FfiConverterTypeTokenState.lower(value)
+}
+
+
+
+/**
+ * Something that was asked of a server.
+ */
+
+public enum TransferOption: Equatable, Hashable {
+    
+    /**
+     * `notification` of ``TransferOptions``.
+     */
+    case notification
+    /**
+     * `priority` of ``TransferOptions``.
+     */
+    case priority
+
+
+
+
+
+}
+
+#if compiler(>=6)
+extension TransferOption: Sendable {}
+#endif
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeTransferOption: FfiConverterRustBuffer {
+    typealias SwiftType = TransferOption
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> TransferOption {
+        let variant: Int32 = try readInt(&buf)
+        switch variant {
+        
+        case 1: return .notification
+        
+        case 2: return .priority
+        
+        default: throw UniffiInternalError.unexpectedEnumCase
+        }
+    }
+
+    public static func write(_ value: TransferOption, into buf: inout [UInt8]) {
+        switch value {
+        
+        
+        case .notification:
+            writeInt(&buf, Int32(1))
+        
+        
+        case .priority:
+            writeInt(&buf, Int32(2))
+        
+        }
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeTransferOption_lift(_ buf: RustBuffer) throws -> TransferOption {
+    return try FfiConverterTypeTransferOption.lift(buf)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeTransferOption_lower(_ value: TransferOption) -> RustBuffer {
+    return FfiConverterTypeTransferOption.lower(value)
 }
 
 
@@ -5983,6 +8602,30 @@ public func FfiConverterTypeVerdict_lower(_ value: Verdict) -> RustBuffer {
 #if swift(>=5.8)
 @_documentation(visibility: private)
 #endif
+fileprivate struct FfiConverterOptionInt8: FfiConverterRustBuffer {
+    typealias SwiftType = Int8?
+
+    public static func write(_ value: SwiftType, into buf: inout [UInt8]) {
+        guard let value = value else {
+            writeInt(&buf, Int8(0))
+            return
+        }
+        writeInt(&buf, Int8(1))
+        FfiConverterInt8.write(value, into: &buf)
+    }
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> SwiftType {
+        switch try readInt(&buf) as Int8 {
+        case 0: return nil
+        case 1: return try FfiConverterInt8.read(from: &buf)
+        default: throw UniffiInternalError.unexpectedOptionalTag
+        }
+    }
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
 fileprivate struct FfiConverterOptionUInt16: FfiConverterRustBuffer {
     typealias SwiftType = UInt16?
 
@@ -6079,6 +8722,54 @@ fileprivate struct FfiConverterOptionTypeAddress: FfiConverterRustBuffer {
 #if swift(>=5.8)
 @_documentation(visibility: private)
 #endif
+fileprivate struct FfiConverterOptionTypeDeliveryNotification: FfiConverterRustBuffer {
+    typealias SwiftType = DeliveryNotification?
+
+    public static func write(_ value: SwiftType, into buf: inout [UInt8]) {
+        guard let value = value else {
+            writeInt(&buf, Int8(0))
+            return
+        }
+        writeInt(&buf, Int8(1))
+        FfiConverterTypeDeliveryNotification.write(value, into: &buf)
+    }
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> SwiftType {
+        switch try readInt(&buf) as Int8 {
+        case 0: return nil
+        case 1: return try FfiConverterTypeDeliveryNotification.read(from: &buf)
+        default: throw UniffiInternalError.unexpectedOptionalTag
+        }
+    }
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+fileprivate struct FfiConverterOptionTypeFallback: FfiConverterRustBuffer {
+    typealias SwiftType = Fallback?
+
+    public static func write(_ value: SwiftType, into buf: inout [UInt8]) {
+        guard let value = value else {
+            writeInt(&buf, Int8(0))
+            return
+        }
+        writeInt(&buf, Int8(1))
+        FfiConverterTypeFallback.write(value, into: &buf)
+    }
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> SwiftType {
+        switch try readInt(&buf) as Int8 {
+        case 0: return nil
+        case 1: return try FfiConverterTypeFallback.read(from: &buf)
+        default: throw UniffiInternalError.unexpectedOptionalTag
+        }
+    }
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
 fileprivate struct FfiConverterOptionTypeListUnsubscribe: FfiConverterRustBuffer {
     typealias SwiftType = ListUnsubscribe?
 
@@ -6095,6 +8786,30 @@ fileprivate struct FfiConverterOptionTypeListUnsubscribe: FfiConverterRustBuffer
         switch try readInt(&buf) as Int8 {
         case 0: return nil
         case 1: return try FfiConverterTypeListUnsubscribe.read(from: &buf)
+        default: throw UniffiInternalError.unexpectedOptionalTag
+        }
+    }
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+fileprivate struct FfiConverterOptionTypeProblem: FfiConverterRustBuffer {
+    typealias SwiftType = Problem?
+
+    public static func write(_ value: SwiftType, into buf: inout [UInt8]) {
+        guard let value = value else {
+            writeInt(&buf, Int8(0))
+            return
+        }
+        writeInt(&buf, Int8(1))
+        FfiConverterTypeProblem.write(value, into: &buf)
+    }
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> SwiftType {
+        switch try readInt(&buf) as Int8 {
+        case 0: return nil
+        case 1: return try FfiConverterTypeProblem.read(from: &buf)
         default: throw UniffiInternalError.unexpectedOptionalTag
         }
     }
@@ -6223,6 +8938,150 @@ fileprivate struct FfiConverterOptionTypePriority: FfiConverterRustBuffer {
 #if swift(>=5.8)
 @_documentation(visibility: private)
 #endif
+fileprivate struct FfiConverterOptionTypeReplyClass: FfiConverterRustBuffer {
+    typealias SwiftType = ReplyClass?
+
+    public static func write(_ value: SwiftType, into buf: inout [UInt8]) {
+        guard let value = value else {
+            writeInt(&buf, Int8(0))
+            return
+        }
+        writeInt(&buf, Int8(1))
+        FfiConverterTypeReplyClass.write(value, into: &buf)
+    }
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> SwiftType {
+        switch try readInt(&buf) as Int8 {
+        case 0: return nil
+        case 1: return try FfiConverterTypeReplyClass.read(from: &buf)
+        default: throw UniffiInternalError.unexpectedOptionalTag
+        }
+    }
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+fileprivate struct FfiConverterOptionTypeReplyScope: FfiConverterRustBuffer {
+    typealias SwiftType = ReplyScope?
+
+    public static func write(_ value: SwiftType, into buf: inout [UInt8]) {
+        guard let value = value else {
+            writeInt(&buf, Int8(0))
+            return
+        }
+        writeInt(&buf, Int8(1))
+        FfiConverterTypeReplyScope.write(value, into: &buf)
+    }
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> SwiftType {
+        switch try readInt(&buf) as Int8 {
+        case 0: return nil
+        case 1: return try FfiConverterTypeReplyScope.read(from: &buf)
+        default: throw UniffiInternalError.unexpectedOptionalTag
+        }
+    }
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+fileprivate struct FfiConverterOptionTypeReturnedContent: FfiConverterRustBuffer {
+    typealias SwiftType = ReturnedContent?
+
+    public static func write(_ value: SwiftType, into buf: inout [UInt8]) {
+        guard let value = value else {
+            writeInt(&buf, Int8(0))
+            return
+        }
+        writeInt(&buf, Int8(1))
+        FfiConverterTypeReturnedContent.write(value, into: &buf)
+    }
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> SwiftType {
+        switch try readInt(&buf) as Int8 {
+        case 0: return nil
+        case 1: return try FfiConverterTypeReturnedContent.read(from: &buf)
+        default: throw UniffiInternalError.unexpectedOptionalTag
+        }
+    }
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+fileprivate struct FfiConverterOptionTypeRoute: FfiConverterRustBuffer {
+    typealias SwiftType = Route?
+
+    public static func write(_ value: SwiftType, into buf: inout [UInt8]) {
+        guard let value = value else {
+            writeInt(&buf, Int8(0))
+            return
+        }
+        writeInt(&buf, Int8(1))
+        FfiConverterTypeRoute.write(value, into: &buf)
+    }
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> SwiftType {
+        switch try readInt(&buf) as Int8 {
+        case 0: return nil
+        case 1: return try FfiConverterTypeRoute.read(from: &buf)
+        default: throw UniffiInternalError.unexpectedOptionalTag
+        }
+    }
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+fileprivate struct FfiConverterOptionTypeSmtpPreset: FfiConverterRustBuffer {
+    typealias SwiftType = SmtpPreset?
+
+    public static func write(_ value: SwiftType, into buf: inout [UInt8]) {
+        guard let value = value else {
+            writeInt(&buf, Int8(0))
+            return
+        }
+        writeInt(&buf, Int8(1))
+        FfiConverterTypeSmtpPreset.write(value, into: &buf)
+    }
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> SwiftType {
+        switch try readInt(&buf) as Int8 {
+        case 0: return nil
+        case 1: return try FfiConverterTypeSmtpPreset.read(from: &buf)
+        default: throw UniffiInternalError.unexpectedOptionalTag
+        }
+    }
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+fileprivate struct FfiConverterOptionTypeSmtpSecurity: FfiConverterRustBuffer {
+    typealias SwiftType = SmtpSecurity?
+
+    public static func write(_ value: SwiftType, into buf: inout [UInt8]) {
+        guard let value = value else {
+            writeInt(&buf, Int8(0))
+            return
+        }
+        writeInt(&buf, Int8(1))
+        FfiConverterTypeSmtpSecurity.write(value, into: &buf)
+    }
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> SwiftType {
+        switch try readInt(&buf) as Int8 {
+        case 0: return nil
+        case 1: return try FfiConverterTypeSmtpSecurity.read(from: &buf)
+        default: throw UniffiInternalError.unexpectedOptionalTag
+        }
+    }
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
 fileprivate struct FfiConverterOptionTypeTokenOrigin: FfiConverterRustBuffer {
     typealias SwiftType = TokenOrigin?
 
@@ -6263,6 +9122,30 @@ fileprivate struct FfiConverterOptionSequenceString: FfiConverterRustBuffer {
         switch try readInt(&buf) as Int8 {
         case 0: return nil
         case 1: return try FfiConverterSequenceString.read(from: &buf)
+        default: throw UniffiInternalError.unexpectedOptionalTag
+        }
+    }
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+fileprivate struct FfiConverterOptionTypeSecretText: FfiConverterRustBuffer {
+    typealias SwiftType = SecretText?
+
+    public static func write(_ value: SwiftType, into buf: inout [UInt8]) {
+        guard let value = value else {
+            writeInt(&buf, Int8(0))
+            return
+        }
+        writeInt(&buf, Int8(1))
+        FfiConverterTypeSecretText.write(value, into: &buf)
+    }
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> SwiftType {
+        switch try readInt(&buf) as Int8 {
+        case 0: return nil
+        case 1: return try FfiConverterTypeSecretText.read(from: &buf)
         default: throw UniffiInternalError.unexpectedOptionalTag
         }
     }
@@ -6371,6 +9254,31 @@ fileprivate struct FfiConverterSequenceTypeEvidenceItem: FfiConverterRustBuffer 
 #if swift(>=5.8)
 @_documentation(visibility: private)
 #endif
+fileprivate struct FfiConverterSequenceTypeFinding: FfiConverterRustBuffer {
+    typealias SwiftType = [Finding]
+
+    public static func write(_ value: [Finding], into buf: inout [UInt8]) {
+        let len = Int32(value.count)
+        writeInt(&buf, len)
+        for item in value {
+            FfiConverterTypeFinding.write(item, into: &buf)
+        }
+    }
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> [Finding] {
+        let len: Int32 = try readInt(&buf)
+        var seq = [Finding]()
+        seq.reserveCapacity(Int(len))
+        for _ in 0 ..< len {
+            seq.append(try FfiConverterTypeFinding.read(from: &buf))
+        }
+        return seq
+    }
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
 fileprivate struct FfiConverterSequenceTypeHeader: FfiConverterRustBuffer {
     typealias SwiftType = [Header]
 
@@ -6388,6 +9296,56 @@ fileprivate struct FfiConverterSequenceTypeHeader: FfiConverterRustBuffer {
         seq.reserveCapacity(Int(len))
         for _ in 0 ..< len {
             seq.append(try FfiConverterTypeHeader.read(from: &buf))
+        }
+        return seq
+    }
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+fileprivate struct FfiConverterSequenceTypeProblem: FfiConverterRustBuffer {
+    typealias SwiftType = [Problem]
+
+    public static func write(_ value: [Problem], into buf: inout [UInt8]) {
+        let len = Int32(value.count)
+        writeInt(&buf, len)
+        for item in value {
+            FfiConverterTypeProblem.write(item, into: &buf)
+        }
+    }
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> [Problem] {
+        let len: Int32 = try readInt(&buf)
+        var seq = [Problem]()
+        seq.reserveCapacity(Int(len))
+        for _ in 0 ..< len {
+            seq.append(try FfiConverterTypeProblem.read(from: &buf))
+        }
+        return seq
+    }
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+fileprivate struct FfiConverterSequenceTypeRecipientNotification: FfiConverterRustBuffer {
+    typealias SwiftType = [RecipientNotification]
+
+    public static func write(_ value: [RecipientNotification], into buf: inout [UInt8]) {
+        let len = Int32(value.count)
+        writeInt(&buf, len)
+        for item in value {
+            FfiConverterTypeRecipientNotification.write(item, into: &buf)
+        }
+    }
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> [RecipientNotification] {
+        let len: Int32 = try readInt(&buf)
+        var seq = [RecipientNotification]()
+        seq.reserveCapacity(Int(len))
+        for _ in 0 ..< len {
+            seq.append(try FfiConverterTypeRecipientNotification.read(from: &buf))
         }
         return seq
     }
@@ -6463,6 +9421,56 @@ fileprivate struct FfiConverterSequenceTypeVaultFinding: FfiConverterRustBuffer 
         seq.reserveCapacity(Int(len))
         for _ in 0 ..< len {
             seq.append(try FfiConverterTypeVaultFinding.read(from: &buf))
+        }
+        return seq
+    }
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+fileprivate struct FfiConverterSequenceTypeNotifyWhen: FfiConverterRustBuffer {
+    typealias SwiftType = [NotifyWhen]
+
+    public static func write(_ value: [NotifyWhen], into buf: inout [UInt8]) {
+        let len = Int32(value.count)
+        writeInt(&buf, len)
+        for item in value {
+            FfiConverterTypeNotifyWhen.write(item, into: &buf)
+        }
+    }
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> [NotifyWhen] {
+        let len: Int32 = try readInt(&buf)
+        var seq = [NotifyWhen]()
+        seq.reserveCapacity(Int(len))
+        for _ in 0 ..< len {
+            seq.append(try FfiConverterTypeNotifyWhen.read(from: &buf))
+        }
+        return seq
+    }
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+fileprivate struct FfiConverterSequenceTypeTransferOption: FfiConverterRustBuffer {
+    typealias SwiftType = [TransferOption]
+
+    public static func write(_ value: [TransferOption], into buf: inout [UInt8]) {
+        let len = Int32(value.count)
+        writeInt(&buf, len)
+        for item in value {
+            FfiConverterTypeTransferOption.write(item, into: &buf)
+        }
+    }
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> [TransferOption] {
+        let len: Int32 = try readInt(&buf)
+        var seq = [TransferOption]()
+        seq.reserveCapacity(Int(len))
+        for _ in 0 ..< len {
+            seq.append(try FfiConverterTypeTransferOption.read(from: &buf))
         }
         return seq
     }

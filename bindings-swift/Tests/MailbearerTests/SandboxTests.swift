@@ -30,7 +30,7 @@ import Testing
             await #expect(throws: MailbearerError.self) { try await mailbearer.send(invoice(sandbox)) }
         }
         try await mailbearer.send(invoice(sandbox))
-        try await sandbox.injectFault(at: "mail", effect: ["named": "throttle-concurrency"], times: nil)
+        try await sandbox.injectFault(at: "mail", effect: ["named": "throttle-rate"], times: nil)
         for _ in 0..<2 {
             do {
                 try await mailbearer.send(invoice(sandbox))

@@ -202,7 +202,7 @@ async fn each_kind_of_failure_has_its_exit_code() {
     let named = |name: &str| Effect::Named(name.to_owned());
     check(Phase::TokenClientCredentials, named("AADSTS7000222"), 78);
     check(Phase::AuthResponse, named("smtp-auth-disabled-mailbox"), 79);
-    check(Phase::DataEnd, named("throttle-concurrency"), 75);
+    check(Phase::DataEnd, named("throttle-rate"), 75);
     check(Phase::DataEnd, named("temporary-server-error"), 69);
     check(Phase::Connect, Effect::Cut, 69);
     check(Phase::DataEnd, named("send-as-denied"), 65);

@@ -174,7 +174,7 @@ async fn more_about(doctor: &Doctor<'_>, route: &SmtpRoute, error: Error) -> Err
     }
     let mut open = Vec::new();
     for port in OTHER_PORTS.into_iter().filter(|port| *port != route.port) {
-        let connecting = doctor.network.connect(&route.host, port);
+        let connecting = doctor.network.connect(&route.host, port, GLANCE);
         if let Some(Ok(_)) = within(&**doctor.clock, GLANCE, connecting).await {
             open.push(port.to_string());
         }

@@ -1,14 +1,15 @@
 //! HTTP as one function: a request in, a response out. Never follows redirects, and never reads without end.
 //! Deadlines are the caller's: the future may be dropped.
 
+use super::proxy::{Proxy, is_near, unsupported};
 use super::tls::TlsSettings;
 use crate::error::{Error, Result};
 use crate::model::ProblemKind;
 use async_trait::async_trait;
 use std::collections::HashMap;
 use std::fmt::Debug;
-use std::net::IpAddr;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 /// Where HTTP goes out. Implement it to use your own client, proxy or recording.
 #[async_trait]
@@ -18,22 +19,30 @@ pub trait HttpClient: Send + Sync + Debug {
     /// Must not follow redirects: a token endpoint has none (RFC 6749), and credentials must not travel.
     /// Honours [`ExtraRoots`] in the request's extensions.
     async fn call(&self, request: ::http::Request<Vec<u8>>) -> Result<::http::Response<Vec<u8>>>;
+
+    /// The same client with requests through a proxy. Errors: `Misuse`, unless implemented.
+    fn through(&self, _proxy: &Proxy) -> Result<Arc<dyn HttpClient>> {
+        Err(unsupported())
+    }
 }
 
 /// Request extension: certificates to trust beside the system's, as PEM text.
 #[derive(Clone, Debug)]
 pub struct ExtraRoots(pub Arc<str>);
 
-/// The default client: the system's proxy settings and root certificates, TLS 1.2 or 1.3.
+/// The default client: the system's proxy settings unless another proxy is given, its root certificates, TLS 1.2 or 1.3.
 #[derive(Debug, Default)]
 pub struct SystemHttp {
-    tls: TlsSettings,
+    tls: Arc<TlsSettings>,
+    proxy: Option<Proxy>,
     clients: Mutex<HashMap<ClientKey, reqwest::Client>>,
 }
 
 /// The extra roots a client trusts, and whether it goes past every proxy.
 type ClientKey = (Option<Arc<str>>, bool);
 
+/// How long a proxy has for saying again why it refuses.
+const ASK_AGAIN_LIMIT: Duration = Duration::from_secs(5);
 /// Token endpoints answer with a few kilobytes; more than this is a fault or an attack.
 pub const MAX_RESPONSE_BYTES: usize = 1024 * 1024;
 
@@ -41,19 +50,39 @@ pub const MAX_RESPONSE_BYTES: usize = 1024 * 1024;
 impl HttpClient for SystemHttp {
     async fn call(&self, request: ::http::Request<Vec<u8>>) -> Result<::http::Response<Vec<u8>>> {
         let host = request.uri().host().unwrap_or_default().to_owned();
+        let port = request.uri().port_u16().unwrap_or(443);
         let roots = request.extensions().get::<ExtraRoots>();
-        let client = self.client(roots.map(|roots| &roots.0), is_direct(&host))?;
+        let client = self.client(roots.map(|roots| &roots.0), is_near(&host))?;
         let request = reqwest::Request::try_from(request)
             .map_err(|error| invalid_request(&host).with_source(error))?;
-        let response = client
-            .execute(request)
-            .await
-            .map_err(|error| call_failed(&host, error))?;
+        let response = match client.execute(request).await {
+            Ok(response) => response,
+            Err(error) => return Err(self.failed(&host, port, error).await),
+        };
         read_bounded(&host, response).await
+    }
+
+    fn through(&self, proxy: &Proxy) -> Result<Arc<dyn HttpClient>> {
+        Ok(Arc::new(Self {
+            tls: self.tls.clone(),
+            proxy: Some(proxy.clone()),
+            clients: Mutex::default(),
+        }))
     }
 }
 
 impl SystemHttp {
+    /// Tells why a call failed. reqwest has no types for what a proxy says, so it is asked again, for a connection alone.
+    async fn failed(&self, host: &str, port: u16, error: reqwest::Error) -> Error {
+        let proxy = self.proxy.as_ref().filter(|_| !is_near(host));
+        if let Some(proxy) = proxy.filter(|_| error.is_connect())
+            && let Err(refusal) = proxy.connect(host, port, ASK_AGAIN_LIMIT).await
+        {
+            return refusal;
+        }
+        call_failed(host, error)
+    }
+
     fn client(&self, roots: Option<&Arc<str>>, direct: bool) -> Result<reqwest::Client> {
         let key = (roots.cloned(), direct);
         let mut known = self.clients.lock().unwrap_or_else(|e| e.into_inner());
@@ -67,6 +96,10 @@ impl SystemHttp {
         if direct {
             // A proxy elsewhere would reach its own loopback address and its own machine's metadata, not ours.
             builder = builder.no_proxy();
+        } else if let Some(proxy) = &self.proxy {
+            // Exposed because this is where it goes to the proxy.
+            let proxy = reqwest::Proxy::all(proxy.url().expose());
+            builder = builder.proxy(proxy.map_err(|error| invalid_request("").with_source(error))?);
         }
         let client = builder
             .build()
@@ -74,16 +107,6 @@ impl SystemHttp {
         known.insert(key, client.clone());
         Ok(client)
     }
-}
-
-/// Whether a URL's host names this machine itself, or its link (RFC 3927), where a cloud's metadata is served.
-fn is_direct(host: &str) -> bool {
-    let bare = host.trim_start_matches('[').trim_end_matches(']');
-    let is_near = |ip: IpAddr| match ip {
-        IpAddr::V4(ip) => ip.is_loopback() || ip.is_link_local(),
-        IpAddr::V6(ip) => ip.is_loopback(),
-    };
-    host.eq_ignore_ascii_case("localhost") || bare.parse().is_ok_and(is_near)
 }
 
 async fn read_bounded(
@@ -172,24 +195,4 @@ fn causes_of(error: &dyn std::error::Error) -> String {
         cause = error.source();
     }
     texts
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn knows_which_hosts_no_proxy_can_reach() {
-        fn check(host: &str, expected: bool) {
-            assert_eq!(is_direct(host), expected, "{host}");
-        }
-        check("localhost", true);
-        check("127.0.0.1", true);
-        check("127.1.2.3", true);
-        check("[::1]", true);
-        check("169.254.169.254", true);
-        check("169.255.0.1", false);
-        check("login.example.test", false);
-        check("localhost.example.test", false);
-    }
 }

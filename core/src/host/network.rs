@@ -1,7 +1,9 @@
 //! TCP and TLS streams. Errors say which host and port, and what most often stands in the way there.
-//! Deadlines are the caller's: every future here may be dropped.
+//! Every future here may be dropped.
 
-use super::tls::{TlsSettings, is_authority_as_server};
+use super::dial::dial;
+use super::proxy::{Proxy, is_near, unsupported};
+use super::tls::{TlsParameters, TlsSettings, is_authority_as_server};
 use crate::error::{Error, Result};
 use crate::model::{ProblemKind, TlsSession};
 use async_trait::async_trait;
@@ -10,6 +12,7 @@ use std::fmt::Debug;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
@@ -23,49 +26,49 @@ pub trait Stream: AsyncRead + AsyncWrite + Send + Unpin {
 /// Where connections come from.
 #[async_trait]
 pub trait Network: Send + Sync + Debug {
-    /// Looks up the name and connects to the first of its addresses that answers. Errors: `Unavailable`.
-    async fn connect(&self, host: &str, port: u16) -> Result<Box<dyn Stream>>;
+    /// Looks up the name and connects, within `limit`, to the first of its addresses that answers.
+    /// Errors: `Unavailable`; through a proxy also `Config`.
+    async fn connect(&self, host: &str, port: u16, limit: Duration) -> Result<Box<dyn Stream>>;
 
     /// Starts TLS on a connected stream, checking the certificate and that it carries `host` (RFC 9525).
-    /// `extra_roots_pem` are trusted beside the system's roots. Errors: `Unavailable`, `Config`.
+    /// Errors: `Unavailable`, `Config`.
     async fn start_tls(
         &self,
         stream: Box<dyn Stream>,
         host: &str,
-        extra_roots_pem: Option<&Arc<str>>,
+        parameters: &TlsParameters,
     ) -> Result<(Box<dyn Stream>, TlsSession)>;
+
+    /// The same network with connections through a proxy. Errors: `Misuse`, unless implemented.
+    fn through(&self, _proxy: &Proxy) -> Result<Arc<dyn Network>> {
+        Err(unsupported())
+    }
 }
 
-/// The machine's own network.
-#[derive(Debug, Default)]
+/// The machine's own network. Addresses are tried as RFC 8305 says; this machine itself is reached without the proxy.
+/// TLS sessions are resumed from one connection to the next.
+#[derive(Clone, Debug, Default)]
 pub struct SystemNetwork {
-    tls: TlsSettings,
+    tls: Arc<TlsSettings>,
+    proxy: Option<Proxy>,
 }
 
 #[async_trait]
 impl Network for SystemNetwork {
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "this is where connections are made"
-    )]
-    async fn connect(&self, host: &str, port: u16) -> Result<Box<dyn Stream>> {
-        let stream = TcpStream::connect((host, port))
-            .await
-            .map_err(|error| connect_error(host, port, error))?;
-        // Without this, small writes wait for the peer's acknowledgement (Nagle): tens of milliseconds each.
-        stream
-            .set_nodelay(true)
-            .map_err(|error| connect_error(host, port, error))?;
-        Ok(Box::new(stream))
+    async fn connect(&self, host: &str, port: u16, limit: Duration) -> Result<Box<dyn Stream>> {
+        match &self.proxy {
+            Some(proxy) if !is_near(host) => proxy.connect(host, port, limit).await,
+            _ => Ok(Box::new(dial(host, port, limit).await?)),
+        }
     }
 
     async fn start_tls(
         &self,
         stream: Box<dyn Stream>,
         host: &str,
-        extra_roots_pem: Option<&Arc<str>>,
+        parameters: &TlsParameters,
     ) -> Result<(Box<dyn Stream>, TlsSession)> {
-        let config = self.tls.trusting(extra_roots_pem)?;
+        let config = self.tls.client(parameters)?;
         let name = ServerName::try_from(host.to_owned())
             .map_err(|error| invalid_host(host).with_source(error))?;
         let stream = TlsConnector::from(config)
@@ -74,6 +77,13 @@ impl Network for SystemNetwork {
             .map_err(|error| tls_error(host, error))?;
         let session = tls_session(stream.get_ref().1);
         Ok((Box::new(stream), session))
+    }
+
+    fn through(&self, proxy: &Proxy) -> Result<Arc<dyn Network>> {
+        Ok(Arc::new(Self {
+            tls: self.tls.clone(),
+            proxy: Some(proxy.clone()),
+        }))
     }
 }
 
@@ -124,44 +134,8 @@ fn tls_session(connection: &rustls::ClientConnection) -> TlsSession {
         version: version.to_owned(),
         // rustls writes TLS 1.3 suites as TLS13_...; IANA's registry says TLS_....
         cipher_suite: cipher_suite.unwrap_or("unknown").replace("TLS13_", "TLS_"),
+        resumed: connection.handshake_kind() == Some(rustls::HandshakeKind::Resumed),
     }
-}
-
-/// Tells a failed connection's likely cause from the kind of error the system gives.
-fn connect_error(host: &str, port: u16, error: io::Error) -> Error {
-    let (code, text, fix) = match error.kind() {
-        io::ErrorKind::ConnectionRefused => (
-            "connection-refused",
-            format!("nothing accepts connections at {host}:{port}"),
-            "check the host and the port; for Microsoft 365 submission it is port 587".to_owned(),
-        ),
-        io::ErrorKind::TimedOut
-        | io::ErrorKind::HostUnreachable
-        | io::ErrorKind::NetworkUnreachable
-        | io::ErrorKind::NetworkDown => (
-            "network-blocked",
-            format!("no connection to {host}:{port}: the network does not answer"),
-            format!("let outbound TCP port {port} to {host} through the firewall or proxy"),
-        ),
-        _ if is_lookup_failure(&error) => (
-            "dns-failure",
-            format!("the host name cannot be resolved: {host}"),
-            "check the host name for typing errors, and that this machine's DNS works".to_owned(),
-        ),
-        _ => (
-            "connection-failed",
-            format!("no connection to {host}:{port}: {}", error.kind()),
-            "try again; if it goes on, check the network between this machine and the server"
-                .to_owned(),
-        ),
-    };
-    Error::new(ProblemKind::Unavailable, code, text, fix).with_source(error)
-}
-
-/// The standard library gives a failed lookup no kind of its own, only this text.
-fn is_lookup_failure(error: &io::Error) -> bool {
-    error.kind() == io::ErrorKind::NotFound
-        || error.to_string().contains("failed to lookup address")
 }
 
 fn invalid_host(host: &str) -> Error {
@@ -175,6 +149,9 @@ fn invalid_host(host: &str) -> Error {
 
 /// Tells a failed handshake's likely cause from what rustls found.
 fn tls_error(host: &str, error: io::Error) -> Error {
+    if let Some(refusal) = client_certificate_refusal(host, &error) {
+        return refusal.with_source(error);
+    }
     let rustls_error = error
         .get_ref()
         .and_then(|inner| inner.downcast_ref::<rustls::Error>());
@@ -197,6 +174,35 @@ fn tls_error(host: &str, error: io::Error) -> Error {
         ),
     };
     Error::new(ProblemKind::Unavailable, code, text, fix).with_source(error)
+}
+
+/// The error for a server that says it did not get the client's certificate, or does not like it (RFC 8446 section 6.2).
+/// In TLS 1.3 it says so after the client has finished the handshake, so that the next read learns it.
+pub(crate) fn client_certificate_refusal(host: &str, error: &io::Error) -> Option<Error> {
+    use rustls::AlertDescription as Alert;
+    let error = error.get_ref()?.downcast_ref::<rustls::Error>()?;
+    let rustls::Error::AlertReceived(alert) = error else {
+        return None;
+    };
+    let is_of_client = matches!(
+        alert,
+        Alert::CertificateRequired
+            | Alert::BadCertificate
+            | Alert::UnsupportedCertificate
+            | Alert::CertificateRevoked
+            | Alert::CertificateExpired
+            | Alert::CertificateUnknown
+            | Alert::UnknownCA
+            | Alert::AccessDenied
+    );
+    is_of_client.then(|| {
+        Error::new(
+            ProblemKind::Config,
+            "client-certificate-refused",
+            format!("{host} does not accept what this client shows of itself: {alert:?}"),
+            "show a certificate that the server knows and that is in its time, with the authorities that signed it",
+        )
+    })
 }
 
 fn certificate_problem(
@@ -248,26 +254,6 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_the_cause_of_a_failed_connection() {
-        fn check(error: io::Error, expected: &str) {
-            let error = connect_error("smtp.example.test", 587, error);
-            assert_eq!(error.code(), expected);
-            assert!(error.to_string().contains("smtp.example.test"));
-        }
-        check(
-            io::ErrorKind::ConnectionRefused.into(),
-            "connection-refused",
-        );
-        check(io::ErrorKind::TimedOut.into(), "network-blocked");
-        check(io::ErrorKind::NetworkUnreachable.into(), "network-blocked");
-        check(
-            io::Error::other("failed to lookup address information: Name or service not known"),
-            "dns-failure",
-        );
-        check(io::ErrorKind::ConnectionReset.into(), "connection-failed");
-    }
-
-    #[test]
     fn names_the_cause_of_a_failed_handshake() {
         fn check(error: rustls::Error, expected: &str) {
             let error = tls_error("smtp.example.test", io::Error::other(error));
@@ -290,6 +276,20 @@ mod tests {
             rustls::Error::InvalidMessage(rustls::InvalidMessage::InvalidContentType),
             "wrong-port-or-security",
         );
+        let check = |alert, expected: &str| {
+            let error = rustls::Error::AlertReceived(alert);
+            let error = tls_error("smtp.example.test", io::Error::other(error));
+            assert_eq!(error.code(), expected);
+        };
+        check(
+            rustls::AlertDescription::CertificateRequired,
+            "client-certificate-refused",
+        );
+        check(
+            rustls::AlertDescription::UnknownCA,
+            "client-certificate-refused",
+        );
+        check(rustls::AlertDescription::ProtocolVersion, "tls-too-old");
         let broken = tls_error("smtp.example.test", io::ErrorKind::UnexpectedEof.into());
         assert_eq!(broken.code(), "tls-handshake-failed");
     }

@@ -3,54 +3,124 @@
 
 use crate::error::{Error, Result};
 use crate::model::ProblemKind;
+use crate::secret::SecretText;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::client::verify_server_name;
 use rustls::pki_types::pem::PemObject as _;
-use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::server::ParsedCertificate;
 use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, SignatureScheme};
 use rustls_platform_verifier::Verifier;
 use std::collections::HashMap;
+use std::hash::{Hash, Hasher};
 use std::sync::{Arc, Mutex};
 
-/// Client settings by extra roots, so that each set is read from the system once and sessions can be resumed.
-#[derive(Debug, Default)]
-pub(crate) struct TlsSettings {
-    by_extra_roots: Mutex<HashMap<Option<Arc<str>>, Arc<ClientConfig>>>,
+/// What a connection trusts beside the system's roots, and what it shows of itself.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct TlsParameters {
+    /// Certificates to trust beside the system's, as PEM text. Default: none.
+    pub extra_roots_pem: Option<Arc<str>>,
+    /// The certificate to show when the server asks for one. Default: none.
+    pub identity: Option<Arc<ClientIdentity>>,
 }
 
-impl TlsSettings {
-    /// The settings that trust the system's roots and those in `extra_roots_pem`.
-    pub(crate) fn trusting(&self, extra_roots_pem: Option<&Arc<str>>) -> Result<Arc<ClientConfig>> {
-        let key = extra_roots_pem.cloned();
-        let mut known = self
-            .by_extra_roots
-            .lock()
-            .unwrap_or_else(|e| e.into_inner());
-        if let Some(config) = known.get(&key) {
-            return Ok(config.clone());
-        }
-        let config = Arc::new(client_config(extra_roots_pem.map(AsRef::as_ref))?);
-        known.insert(key, config.clone());
-        Ok(config)
+/// A client's certificate and its key (RFC 8446 section 4.4.2).
+#[derive(Clone, Debug)]
+pub struct ClientIdentity {
+    /// The certificate, then the authorities between it and one that the server knows, as PEM text.
+    pub certificate_pem: String,
+    /// The certificate's key, as PEM text, not encrypted: PKCS#8, PKCS#1 or SEC1.
+    pub private_key_pem: SecretText,
+}
+
+/// By the certificates: each has one key.
+impl PartialEq for ClientIdentity {
+    fn eq(&self, other: &Self) -> bool {
+        self.certificate_pem == other.certificate_pem
     }
 }
 
-fn client_config(extra_roots_pem: Option<&str>) -> Result<ClientConfig> {
+impl Eq for ClientIdentity {}
+
+impl Hash for ClientIdentity {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.certificate_pem.hash(state);
+    }
+}
+
+/// Client settings by their parameters, so that each set is read from the system once and sessions can be resumed.
+#[derive(Debug, Default)]
+pub(crate) struct TlsSettings {
+    known: Mutex<HashMap<TlsParameters, Arc<ClientConfig>>>,
+}
+
+impl TlsSettings {
+    /// The settings for these parameters.
+    pub(crate) fn client(&self, parameters: &TlsParameters) -> Result<Arc<ClientConfig>> {
+        let mut known = self.known.lock().unwrap_or_else(|e| e.into_inner());
+        if let Some(config) = known.get(parameters) {
+            return Ok(config.clone());
+        }
+        let config = Arc::new(client_config(parameters)?);
+        known.insert(parameters.clone(), config.clone());
+        Ok(config)
+    }
+
+    /// The settings that trust the system's roots and those in `extra_roots_pem`.
+    pub(crate) fn trusting(&self, extra_roots_pem: Option<&Arc<str>>) -> Result<Arc<ClientConfig>> {
+        self.client(&TlsParameters {
+            extra_roots_pem: extra_roots_pem.cloned(),
+            identity: None,
+        })
+    }
+}
+
+fn client_config(parameters: &TlsParameters) -> Result<ClientConfig> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let extra_roots_pem = parameters.extra_roots_pem.as_deref();
     let extra_roots = extra_roots_pem.map_or(Ok(Vec::new()), extra_roots)?;
     let platform = Verifier::new_with_extra_roots(extra_roots.clone(), provider.clone());
     let verifier = Verify {
         platform: platform.map_err(no_roots)?,
         extra_roots,
     };
-    let config = ClientConfig::builder_with_provider(provider)
+    let builder = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .map_err(no_roots)?
         .dangerous() // Names the door to own verifiers; see what ours adds to the platform's.
-        .with_custom_certificate_verifier(Arc::new(verifier))
-        .with_no_client_auth();
-    Ok(config)
+        .with_custom_certificate_verifier(Arc::new(verifier));
+    match &parameters.identity {
+        None => Ok(builder.with_no_client_auth()),
+        Some(identity) => {
+            let (certificates, key) = identity.read()?;
+            let config = builder.with_client_auth_cert(certificates, key);
+            config.map_err(|error| bad_identity("they do not fit together").with_source(error))
+        }
+    }
+}
+
+impl ClientIdentity {
+    fn read(&self) -> Result<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>)> {
+        let certificates: Vec<_> = CertificateDer::pem_slice_iter(self.certificate_pem.as_bytes())
+            .collect::<Result<_, _>>()
+            .map_err(|error| bad_identity("no readable certificate").with_source(error))?;
+        if certificates.is_empty() {
+            return Err(bad_identity("no readable certificate"));
+        }
+        // Exposed to sign with. What went wrong with it may be part of it, so there is no source.
+        let key = PrivateKeyDer::from_pem_slice(self.private_key_pem.expose().as_bytes());
+        let key = key.map_err(|_| bad_identity("no readable key, or an encrypted one"))?;
+        Ok((certificates, key))
+    }
+}
+
+fn bad_identity(why: &str) -> Error {
+    Error::new(
+        ProblemKind::Config,
+        "client-certificate-invalid",
+        format!("the certificate and key to show to the server cannot be used: {why}"),
+        "give the certificate as PEM text, with the authorities between it and its root, and its own key, not encrypted",
+    )
 }
 
 /// The platform's verifier, and one thing more: a certificate that was itself given as an extra root is trusted for the
@@ -157,6 +227,39 @@ fn no_roots(error: rustls::Error) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn refuses_a_client_certificate_that_cannot_be_used_and_does_not_show_its_key() {
+        let key = rcgen::KeyPair::generate().unwrap();
+        let parameters = rcgen::CertificateParams::new(vec!["a.test".to_owned()]).unwrap();
+        let certificate = parameters.self_signed(&key).unwrap().pem();
+        let another = rcgen::KeyPair::generate().unwrap().serialize_pem();
+        let check = |certificate: &str, key: &str, expected: Option<&str>| {
+            let parameters = TlsParameters {
+                extra_roots_pem: None,
+                identity: Some(Arc::new(ClientIdentity {
+                    certificate_pem: certificate.to_owned(),
+                    private_key_pem: key.to_owned().into(),
+                })),
+            };
+            let made = TlsSettings::default().client(&parameters);
+            match (&made, expected) {
+                (Ok(_), None) => {}
+                (Err(error), Some(why)) => {
+                    assert_eq!(error.code(), "client-certificate-invalid");
+                    assert!(error.to_string().contains(why), "{error}");
+                    let shown = format!("{error:?} {parameters:?}");
+                    assert!(key.is_empty() || !shown.contains(key), "{shown}");
+                }
+                _ => panic!("{made:?}"),
+            }
+        };
+        check(&certificate, &key.serialize_pem(), None);
+        check(&certificate, &another, Some("fit together"));
+        check(&certificate, "", Some("key"));
+        check(&certificate, "/etc/key.pem", Some("key"));
+        check("", &key.serialize_pem(), Some("certificate"));
+    }
 
     #[test]
     fn refuses_extra_roots_that_hold_no_certificate() {

@@ -18,6 +18,8 @@ pub struct Config {
     pub timeouts: Timeouts,
     /// What happens to tokens that nobody asks for.
     pub renewal: RenewalSettings,
+    /// How connections are made and kept.
+    pub connections: ConnectionSettings,
 }
 
 /// Where accounts, secrets and tokens are kept.
@@ -178,6 +180,41 @@ impl Default for RenewalSettings {
     }
 }
 
+/// How connections are made and kept. Values out of their range are `Config` errors of `open`.
+#[derive(Clone, Debug, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "uniffi", derive(uniffi::Record))]
+#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
+pub struct ConnectionSettings {
+    /// How long a connection without anything to do is kept for the next mail, in milliseconds, 0 to 240,000; 0 ends it at
+    /// once. Of several, all but one are kept for a second only. Default [`REST_MS`].
+    pub rest_ms: u64,
+    /// How long a mail is tried again that the server refuses because too many connections of the mailbox are open, those of
+    /// other programs among them, in milliseconds, 0 to 600,000; 0 reports the first refusal. Default
+    /// [`CONCURRENCY_WAIT_MS`].
+    pub concurrency_wait_ms: u64,
+    /// The proxy to mail servers and identity providers: `http://user:password@host:port` (CONNECT), `socks5h://…` or, with
+    /// names looked up here, `socks5://…`. This machine itself is reached without it, and so is the vault. Default: none for
+    /// mail; for identity providers, what the system is set to (`HTTPS_PROXY`, `NO_PROXY`).
+    pub proxy: Option<SecretText>,
+}
+
+impl Default for ConnectionSettings {
+    fn default() -> Self {
+        Self {
+            rest_ms: REST_MS,
+            concurrency_wait_ms: CONCURRENCY_WAIT_MS,
+            proxy: None,
+        }
+    }
+}
+
+/// A second mail within seconds costs no sign-in. A mailbox may have three connections over all its programs, so that a
+/// longer rest keeps other programs waiting; and after a longer one, a connection may be dead without anybody having
+/// noticed. Servers end idle connections after minutes, Postfix under stress after 10 s.
+pub const REST_MS: u64 = 5_000;
+/// Long enough for a dozen rests of other programs.
+pub const CONCURRENCY_WAIT_MS: u64 = 60_000;
 /// Ten thousand accounts take a quarter of an hour, well within the life of a token; Microsoft names no limit.
 pub const REQUESTS_PER_SECOND: u32 = 10;
 /// Entra ID's, for all but single-page applications (Microsoft, "Refresh tokens").

@@ -160,6 +160,10 @@ pub struct TlsSession {
     pub version: String,
     /// The cipher suite by its IANA name.
     pub cipher_suite: String,
+    /// Whether it went on from an earlier session with the same server (RFC 8446 section 2.2), which spares the server's
+    /// certificate and both sides a signature.
+    #[serde(default)]
+    pub resumed: bool,
 }
 
 /// The access token a mail was sent with.

@@ -22,8 +22,9 @@ mod vault;
 pub use account::{Account, Cloud, EndpointOverrides, Endpoints, Grant, GrantKind, NewAccount};
 pub use bytes::Bytes;
 pub use config::{
-    CONNECT_MS, Config, Passphrase, REFRESH_TOKEN_IDLE_DAYS, REPLY_MS, REQUESTS_PER_SECOND,
-    RenewalSettings, TOKEN_MS, Timeouts, VERDICT_MS, VaultSettings,
+    CONCURRENCY_WAIT_MS, CONNECT_MS, Config, ConnectionSettings, Passphrase,
+    REFRESH_TOKEN_IDLE_DAYS, REPLY_MS, REQUESTS_PER_SECOND, REST_MS, RenewalSettings, TOKEN_MS,
+    Timeouts, VERDICT_MS, VaultSettings,
 };
 pub use delivery::{
     Delivery, RecipientVerdict, SenderIdentity, SendingAs, SmtpReply, Step, TlsSession, TokenUse,

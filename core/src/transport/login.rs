@@ -1,5 +1,6 @@
 //! How a road signs in, besides the host it leads to.
 
+use crate::host::ClientIdentity;
 use crate::secret::SecretText;
 use std::sync::Arc;
 
@@ -12,7 +13,7 @@ pub(crate) enum Login {
     /// A password.
     Password(Password),
     /// A client certificate, shown in the TLS handshake.
-    Certificate(Certificate),
+    Certificate(Arc<ClientIdentity>),
     /// Nothing: the server knows the client otherwise, or takes mail from anybody.
     Nobody,
 }
@@ -25,25 +26,6 @@ pub(crate) struct Password {
     /// The password.
     pub(crate) secret: Arc<SecretText>,
 }
-
-/// A certificate with what signed it, and its key.
-#[derive(Clone, Debug)]
-pub(crate) struct Certificate {
-    /// The certificate, and those between it and a root, as PEM text.
-    pub(crate) chain_pem: Arc<str>,
-    /// Its key, as PEM text.
-    #[expect(dead_code, reason = "read where TLS shows a client's certificate")]
-    pub(crate) key_pem: Arc<SecretText>,
-}
-
-impl PartialEq for Certificate {
-    fn eq(&self, other: &Self) -> bool {
-        // A certificate has one key.
-        self.chain_pem == other.chain_pem
-    }
-}
-
-impl Eq for Certificate {}
 
 impl PartialEq for Password {
     fn eq(&self, other: &Self) -> bool {

@@ -1,5 +1,6 @@
 //! One attempt to deliver one mail, with the verdict on each recipient.
-//! Transports report and never retry: a refused token is renewed once, everything else is the caller's decision.
+//! Transports report and never retry what a server may have: a refused token is renewed once, a mail that met too many
+//! connections waits for room; everything else is the caller's decision.
 
 mod folder;
 mod graph;
@@ -9,9 +10,12 @@ pub(crate) mod smtp;
 mod verdict;
 
 use crate::body::Body;
-use crate::error::Result;
-use crate::host::{Clock, Network};
-use crate::model::{RecipientVerdict, SmtpReply, SmtpSecurity, Timeouts, Trail, TransferOptions};
+use crate::error::{Error, Result};
+use crate::host::{Clock, Network, Random, TlsParameters};
+use crate::model::{
+    ConnectionSettings, ProblemKind, RecipientVerdict, SmtpReply, SmtpSecurity, Timeouts, Trail,
+    TransferOptions,
+};
 use crate::token::TokenSource;
 use async_trait::async_trait;
 use std::collections::HashMap;
@@ -19,7 +23,7 @@ use std::fmt::Debug;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-pub(crate) use login::{Certificate, Login, Password};
+pub(crate) use login::{Login, Password};
 pub(crate) use smtp::{Examined, examine};
 use smtp::{MannersOfHosts, SmtpTransport};
 use verdict::{accepted_by, alike, not_tried};
@@ -58,12 +62,14 @@ pub(crate) struct SmtpRoute {
     pub(crate) mailbox: String,
     /// The name given in EHLO. Default: the address literal of this end.
     pub(crate) ehlo_name: Option<String>,
-    /// Certificates to trust beside the system's, as PEM text.
-    pub(crate) extra_roots_pem: Option<Arc<str>>,
+    /// What the connection trusts, and what it shows of itself.
+    pub(crate) tls: TlsParameters,
     /// How long each wait may take.
     pub(crate) timeouts: Timeouts,
     /// How long a connection without anything to do is kept for the next mail.
     pub(crate) rest: Duration,
+    /// How long a mail is tried again that is refused because too many connections are open.
+    pub(crate) concurrency_wait: Duration,
 }
 
 /// What one attempt came to.
@@ -104,6 +110,7 @@ pub(crate) trait Transport: Send + Sync + Debug {
 pub(crate) struct Roads {
     network: Arc<dyn Network>,
     clock: Arc<dyn Clock>,
+    random: Arc<dyn Random>,
     tokens: Arc<dyn TokenSource>,
     manners: MannersOfHosts,
     open: Mutex<OpenRoads>,
@@ -134,11 +141,13 @@ impl Roads {
     pub(crate) fn new(
         network: Arc<dyn Network>,
         clock: Arc<dyn Clock>,
+        random: Arc<dyn Random>,
         tokens: Arc<dyn TokenSource>,
     ) -> Self {
         Self {
             network,
             clock,
+            random,
             tokens,
             manners: MannersOfHosts::default(),
             open: Mutex::default(),
@@ -156,7 +165,8 @@ impl Roads {
         }
         let account = route.account.clone();
         let (network, clock) = (self.network.clone(), self.clock.clone());
-        let road = SmtpTransport::new(route, network, clock, self.tokens.clone(), &self.manners);
+        let (random, tokens) = (self.random.clone(), self.tokens.clone());
+        let road = SmtpTransport::new(route, network, clock, random, tokens, &self.manners);
         let road = Arc::new(road);
         open.insert(account, road.clone());
         road
@@ -182,6 +192,32 @@ impl Roads {
         }
     }
 }
+
+/// Refuses settings that cannot be meant. Errors: `Config`.
+pub(crate) fn check_connections(settings: &ConnectionSettings) -> Result<()> {
+    let limits = [
+        ("restMs", settings.rest_ms, MAX_REST_MS),
+        (
+            "concurrencyWaitMs",
+            settings.concurrency_wait_ms,
+            MAX_CONCURRENCY_WAIT_MS,
+        ),
+    ];
+    match limits.iter().find(|(_, found, most)| found > most) {
+        None => Ok(()),
+        Some((name, found, most)) => Err(Error::new(
+            ProblemKind::Config,
+            "connection-setting-invalid",
+            format!("connections.{name} is {found}"),
+            format!("give 0 to {most}, or leave it out"),
+        )),
+    }
+}
+
+/// Servers commonly end connections that were idle for five minutes (RFC 5321 section 4.5.3.2.7).
+const MAX_REST_MS: u64 = 240_000;
+/// Whoever waits longer wants a queue.
+const MAX_CONCURRENCY_WAIT_MS: u64 = 600_000;
 
 #[cfg(test)]
 mod tests {

@@ -8,9 +8,10 @@ use super::verdict::{classified, not_tried};
 use super::{Login, Outcome, OutgoingMail, Roads, SmtpRoute, Transport};
 use crate::body::Form;
 use crate::error::{Error, Result};
-use crate::host::{Clock, HttpClient, Random};
+use crate::host::{Clock, HttpClient, Random, TlsParameters};
 use crate::model::{
-    Account, ProblemKind, Route, SenderIdentity, SendingAs, Timeouts, Trail, Verdict,
+    Account, ConnectionSettings, ProblemKind, Route, SenderIdentity, SendingAs, Timeouts, Trail,
+    Verdict,
 };
 use crate::provider::route::{GRAPH_MAIL_BYTES, limits};
 use crate::token::TokenSource;
@@ -28,7 +29,7 @@ pub(crate) struct Travel<'a> {
     pub(crate) tokens: &'a Arc<dyn TokenSource>,
     pub(crate) ehlo_name: Option<&'a str>,
     pub(crate) timeouts: Timeouts,
-    pub(crate) rest: Duration,
+    pub(crate) connections: &'a ConnectionSettings,
 }
 
 impl Travel<'_> {
@@ -89,6 +90,13 @@ impl Travel<'_> {
             Route::AzureCommunicationServices { username, .. } => username,
             _ => &account.mailbox,
         };
+        let tls = TlsParameters {
+            extra_roots_pem: account.endpoints.ca_pem.as_deref().map(Arc::from),
+            identity: match &login {
+                Login::Certificate(identity) => Some(identity.clone()),
+                _ => None,
+            },
+        };
         SmtpRoute {
             account: account.name.clone(),
             host: account.endpoints.smtp_host.clone(),
@@ -97,9 +105,10 @@ impl Travel<'_> {
             login,
             mailbox: user.clone(),
             ehlo_name: self.ehlo_name.map(str::to_owned),
-            extra_roots_pem: account.endpoints.ca_pem.as_deref().map(Arc::from),
+            tls,
             timeouts: self.timeouts,
-            rest: self.rest,
+            rest: Duration::from_millis(self.connections.rest_ms),
+            concurrency_wait: Duration::from_millis(self.connections.concurrency_wait_ms),
         }
     }
 }

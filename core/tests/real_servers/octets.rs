@@ -390,6 +390,7 @@ fn envelope(recipients: &[&str]) -> Envelope {
         account: "account".to_owned(),
         sender: None,
         recipients: recipients.iter().map(|to| (*to).to_owned()).collect(),
+        transfer: mailbearer::model::TransferOptions::default(),
     }
 }
 
@@ -404,6 +405,8 @@ fn account(smtp: SocketAddr, ca_pem: String) -> NewAccount {
             command: vec!["printf".to_owned(), TOKEN.to_owned()],
         },
         secret_expires_at_unix_ms: None,
+        route: mailbearer::model::Route::default(),
+        fallback: None,
         endpoints: EndpointOverrides {
             // Never asked: the command gives the token.
             token_url: Some("http://127.0.0.1:9/token".to_owned()),

@@ -117,17 +117,28 @@ pub(crate) fn timeouts() -> Timeouts {
 }
 
 fn endpoints(sandbox: &Sandbox) -> EndpointOverrides {
+    let (authority, port) = (sandbox.identity_url(), sandbox.smtp_address().port());
+    endpoints_at(&authority, port, sandbox.ca_pem().to_owned())
+}
+
+fn endpoints_at(authority: &str, smtp_port: u16, ca_pem: String) -> EndpointOverrides {
     EndpointOverrides {
-        authority: Some(sandbox.identity_url()),
+        authority: Some(authority.to_owned()),
         smtp_host: Some("localhost".to_owned()),
-        smtp_port: Some(sandbox.smtp_address().port()),
-        ca_pem: Some(sandbox.ca_pem().to_owned()),
+        smtp_port: Some(smtp_port),
+        ca_pem: Some(ca_pem),
         ..EndpointOverrides::default()
     }
 }
 
 /// The seeded service, as an account.
 pub(crate) fn service(sandbox: &Sandbox) -> NewAccount {
+    let (authority, port) = (sandbox.identity_url(), sandbox.smtp_address().port());
+    service_at(&authority, port, sandbox.ca_pem().to_owned())
+}
+
+/// The same for a sandbox of another process.
+pub(crate) fn service_at(authority: &str, smtp_port: u16, ca_pem: String) -> NewAccount {
     NewAccount {
         name: SERVICE.to_owned(),
         mailbox: seed::BILLING.to_owned(),
@@ -140,7 +151,7 @@ pub(crate) fn service(sandbox: &Sandbox) -> NewAccount {
         secret_expires_at_unix_ms: None,
         route: mailbearer::model::Route::default(),
         fallback: None,
-        endpoints: endpoints(sandbox),
+        endpoints: endpoints_at(authority, smtp_port, ca_pem),
     }
 }
 

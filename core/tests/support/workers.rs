@@ -31,6 +31,13 @@ impl SteppedClock {
     }
 }
 
+impl SteppedClock {
+    /// Moves it to another hour.
+    pub(crate) fn set(&self, now_unix_ms: i64) {
+        self.now_unix_ms.store(now_unix_ms, Ordering::SeqCst);
+    }
+}
+
 #[async_trait]
 impl Clock for SteppedClock {
     fn now_unix_ms(&self) -> i64 {
@@ -98,7 +105,8 @@ impl Drop for Worker {
     }
 }
 
-const TOLD: &str = "worker> ";
+/// What an answer begins with.
+pub(crate) const TOLD: &str = "worker> ";
 
 /// What a [`Worker`] hears, line by line.
 pub(crate) fn orders() -> impl Iterator<Item = String> {
@@ -114,7 +122,7 @@ pub(crate) async fn work(
 ) {
     for hour in hours {
         let hour = hour.parse().unwrap();
-        clock.now_unix_ms.store(hour, Ordering::SeqCst);
+        clock.set(hour);
         let answer = match mailbearer.revealed_access_token(account).await {
             // The end of a token's signature tells tokens apart, and is no secret.
             Ok(token) => token.token.chars().rev().take(12).collect(),

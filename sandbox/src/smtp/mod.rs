@@ -19,6 +19,7 @@ mod service;
 mod session;
 mod sign_in;
 mod submission;
+pub(crate) mod traffic;
 mod transaction;
 mod wire;
 
@@ -36,7 +37,9 @@ pub(crate) async fn serve(listener: TcpListener, cloud: Arc<Cloud>, fixed: Optio
         let _ = stream.set_nodelay(true);
         let cloud = Arc::clone(&cloud);
         let service = fixed.unwrap_or_else(|| cloud.smtp_service());
+        let counted = cloud.smtp_traffic.enter();
         sessions.spawn(async move {
+            let _counted = counted;
             let session = session::Session::new(cloud, stream, client, service);
             if let Err(error) = session.run().await {
                 tracing::trace!(%error, "smtp session ended");

@@ -83,6 +83,11 @@ pub(super) fn all() -> Vec<Suite> {
             run: real_servers,
         },
         Suite {
+            name: "proxies",
+            needs: &[Need::Debian("microsocks"), Need::Debian("tinyproxy-bin")],
+            run: proxies,
+        },
+        Suite {
             name: "processes",
             needs: &[],
             run: processes,
@@ -268,6 +273,19 @@ fn real_servers(_: &Shell) -> Result<Counts> {
 }
 
 /// A hundred processes on one vault, and one token request for each expiry.
+fn proxies(_: &Shell) -> Result<Counts> {
+    run_counted(cargo().args([
+        "test",
+        "--quiet",
+        "--package",
+        "mailbearer",
+        "--test",
+        "proxies",
+        "--",
+        "--ignored",
+    ]))
+}
+
 fn processes(_: &Shell) -> Result<Counts> {
     run_counted(cargo().args([
         "test",

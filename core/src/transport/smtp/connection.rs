@@ -7,7 +7,7 @@
 use super::reply::{ReplyParser, words};
 use crate::diagnosis::{SmtpPhase, problem, smtp_refusal};
 use crate::error::{Error, Result};
-use crate::host::{Clock, Stream, within};
+use crate::host::{Clock, Stream, client_certificate_refusal, within};
 use crate::model::{ProblemKind, SmtpReply};
 use crate::secret::SecretText;
 use std::fmt;
@@ -280,6 +280,9 @@ fn too_slow(host: &str, awaited: &str, limit: Duration) -> Error {
 }
 
 fn lost(host: &str, before: &str, error: io::Error) -> Error {
+    if let Some(refusal) = client_certificate_refusal(host, &error) {
+        return refusal.with_source(error);
+    }
     Error::new(
         ProblemKind::Unavailable,
         "connection-lost",

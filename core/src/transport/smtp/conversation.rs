@@ -8,7 +8,7 @@ use super::connection::Connection;
 use super::dot_stuffing::Stuffing;
 use super::envelope::Envelope;
 use super::pipeline::{Next, Pipeline, Way};
-use super::queue::{Job, Queue};
+use super::queue::{Job, Queue, Room, is_of_concurrency};
 use super::session::Session;
 use super::transaction::{Command, Submitted};
 use crate::body::{BodyReader, Form};
@@ -25,6 +25,8 @@ pub(super) struct Conversation {
     session: Session,
     pipeline: Pipeline,
     queue: Arc<Queue>,
+    room: Room,
+    opened_at: Duration,
     /// The mails under way, oldest first.
     underway: VecDeque<Underway>,
     next_number: u64,
@@ -67,7 +69,7 @@ struct Over;
 
 impl Conversation {
     /// Takes a session that has signed in, with the trail of how.
-    pub(super) fn new(session: Session, queue: Arc<Queue>, trail: Trail) -> Self {
+    pub(super) fn new(session: Session, queue: Arc<Queue>, room: Room, trail: Trail) -> Self {
         let now = queue.clock.elapsed();
         let offered = match (session.extensions.pipelining, session.extensions.chunking) {
             (true, true) => Way::Chunked,
@@ -79,11 +81,13 @@ impl Conversation {
             underway: VecDeque::new(),
             next_number: 0,
             trail,
+            opened_at: now,
             waiting_since: now,
             resting_since: now,
             carried: 0,
             session,
             queue,
+            room,
         }
     }
 
@@ -150,27 +154,41 @@ impl Conversation {
         if self.queue.is_closing() || !self.has_room() {
             return false;
         }
-        let end = self.resting_since.saturating_add(self.queue.route.rest);
-        let left = end.saturating_sub(self.now());
+        let rest = self.queue.rest();
+        let since_rest = self.now().saturating_sub(self.resting_since);
+        let left = rest.limit.saturating_sub(since_rest).min(self.life_left());
         tokio::select! {
             biased;
             () = self.queue.news() => true,
             () = self.queue.closing() => false,
             () = self.session.connection.spoken_to() => false,
+            // Whatever was refused may go over this one; otherwise it makes room.
+            () = self.queue.crowd(), if !rest.limit.is_zero() => true,
             () = self.queue.clock.sleep(left) => false,
         }
+    }
+
+    /// For how long a connection that rests is still of use: until its token is near its end, and not for ever, so that
+    /// other programs get their turn even if there is always another mail before the rest is over.
+    fn life_left(&self) -> Duration {
+        let age = self.now().saturating_sub(self.opened_at);
+        LIFE.saturating_sub(age).min(self.token_left())
+    }
+
+    /// Until when, from now, its token is good for another mail.
+    fn token_left(&self) -> Duration {
+        let Some(token) = &self.trail.token else {
+            return Duration::MAX;
+        };
+        let ends = token.expires_at_unix_ms.saturating_sub(TOKEN_REST_MS);
+        let left = ends.saturating_sub(self.queue.clock.now_unix_ms());
+        Duration::from_millis(u64::try_from(left).unwrap_or_default())
     }
 
     /// Whether another mail can be begun. Near its token's end, a connection begins nothing more: the next one has a new
     /// token.
     fn has_room(&self) -> bool {
-        let ends = self
-            .trail
-            .token
-            .as_ref()
-            .map(|token| token.expires_at_unix_ms);
-        let is_fresh = ends
-            .is_none_or(|ends| self.queue.clock.now_unix_ms() < ends.saturating_sub(TOKEN_REST_MS));
+        let is_fresh = !self.token_left().is_zero();
         self.pipeline.has_room() && (is_fresh || self.next_number == 0)
     }
 
@@ -193,10 +211,11 @@ impl Conversation {
     fn take(&mut self) {
         while self.has_room() {
             let Some(job) = self.queue.next() else {
-                return;
+                return self.room.note(true);
             };
             self.begin(job);
         }
+        self.room.note(false);
         self.queue.ask_for_help();
     }
 
@@ -502,6 +521,17 @@ impl Conversation {
             self.queue.put_back(job);
             return;
         }
+        if submitted.end.as_ref().is_err_and(is_of_concurrency) {
+            self.pipeline.close();
+            self.queue.crowded();
+            let most = self.queue.route.concurrency_wait;
+            if submitted.is_unsent() && job.waits_for_others(now, most) {
+                self.queue.put_back(job);
+                return;
+            }
+        } else if submitted.end.is_ok() {
+            self.queue.served();
+        }
         self.carried += 1;
         let marks = [
             (self.envelope_step(), Some(mail.began)),
@@ -601,3 +631,5 @@ const LEAST_SAVED_BYTES: u64 = 64 * 1024;
 const TRUST_LIMIT: Duration = Duration::from_secs(5);
 /// Before its token ends by this much, a connection begins no mail any more, in milliseconds.
 const TOKEN_REST_MS: i64 = 30_000;
+/// After this long, a connection that has nothing to do is not kept any more.
+const LIFE: Duration = Duration::from_secs(30);

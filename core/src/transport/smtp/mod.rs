@@ -1,6 +1,7 @@
 //! Submission by SMTP (RFC 6409) with STARTTLS and an access token, over connections that are kept for the next mail.
 //! Never repeats a mail that a server may have; what is done twice is signing in, when the server refuses a token that
-//! can be renewed, and a mail whose connection was lost before a server had anything of it.
+//! can be renewed, and a mail of which the server certainly has nothing: its connection was lost before, or there were
+//! too many connections.
 //!
 //! `reply`, `extensions`, `auth`, `password`, `envelope`, `notification`, `transaction`, `pipeline` and `dot_stuffing` are
 //! pure: they see octets and
@@ -39,7 +40,7 @@ use self::transaction::alike;
 use super::{Outcome, OutgoingMail, SmtpRoute, Transport};
 use crate::body::Form;
 use crate::error::Error;
-use crate::host::{Clock, Network};
+use crate::host::{Clock, Network, Random};
 use crate::model::{Trail, Verdict};
 use crate::token::TokenSource;
 use async_trait::async_trait;
@@ -63,10 +64,11 @@ impl SmtpTransport {
         route: SmtpRoute,
         network: Arc<dyn Network>,
         clock: Arc<dyn Clock>,
+        random: Arc<dyn Random>,
         tokens: Arc<dyn TokenSource>,
         manners: &MannersOfHosts,
     ) -> Self {
-        let queue = Queue::new(route, network, clock, tokens, manners);
+        let queue = Queue::new(route, network, clock, random, tokens, manners);
         Self {
             queue: Arc::new(queue),
         }

@@ -26,7 +26,8 @@ pub(super) struct Opening<'a> {
 impl Opening<'_> {
     /// Connects. Errors: `Unavailable`.
     pub(super) async fn connect(&self) -> Result<Box<dyn Stream>> {
-        let connecting = self.network.connect(&self.route.host, self.route.port);
+        let SmtpRoute { host, port, .. } = &**self.route;
+        let connecting = self.network.connect(host, *port, self.connect_limit());
         let connected = within(&**self.clock, self.connect_limit(), connecting).await;
         connected.unwrap_or_else(|| Err(self.no_connection()))
     }
@@ -73,8 +74,7 @@ impl Opening<'_> {
         stream: Box<dyn Stream>,
     ) -> Result<(Box<dyn Stream>, TlsSession)> {
         let host = &self.route.host;
-        let roots = self.route.extra_roots_pem.as_ref();
-        let handshake = self.network.start_tls(stream, host, roots);
+        let handshake = self.network.start_tls(stream, host, &self.route.tls);
         let done = within(&**self.clock, self.connect_limit(), handshake).await;
         done.unwrap_or_else(|| Err(self.no_handshake()))
     }

@@ -2,6 +2,10 @@
 //!
 //! Never more than [`MAX_CONNECTIONS`]; a new one is opened when those there are have no room, and whatever it is opened
 //! for goes over whichever connection is ready first. First come, first served.
+//!
+//! A server counts the connections of all programs that use a mailbox. When it refuses one as too many, this process
+//! gives up those that rest, opens no more for a while, and tries the mail again after a pause: the server certainly has
+//! nothing of it.
 
 use super::conversation::Conversation;
 use super::journal::Journal;
@@ -11,12 +15,13 @@ use super::session::{Session, SignIn};
 use super::transaction::alike;
 use crate::body::Form;
 use crate::error::{Error, Result};
-use crate::host::{Clock, Network};
+use crate::host::{Clock, Network, Random};
 use crate::model::{ProblemKind, TokenUse, Trail, Verdict};
 use crate::token::{AccessToken, TokenSource};
 use crate::transport::{Login, Outcome, OutgoingMail, SmtpRoute};
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 use tokio::sync::{Notify, oneshot, watch};
 
 /// Mails for one server, and the connections to it.
@@ -27,24 +32,44 @@ pub(super) struct Queue {
     pub(super) clock: Arc<dyn Clock>,
     pub(super) manners: Manners,
     network: Arc<dyn Network>,
+    random: Arc<dyn Random>,
     tokens: Arc<dyn TokenSource>,
     state: Mutex<State>,
     /// Told once for each mail that comes.
     news: Notify,
     /// Told whenever somebody does not wait any more.
     left: Notify,
+    /// Told to all that rest when the server has too many connections.
+    crowd: Notify,
     is_closing: watch::Sender<bool>,
     connections: watch::Sender<usize>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct State {
     waiting: VecDeque<Job>,
+    next_number: u64,
     connections: usize,
     /// How many of them are not ready yet.
     opening: usize,
-    /// How many there may be: fewer than usual after the server has refused one more.
-    most: usize,
+    /// How many could begin another mail.
+    with_room: usize,
+    /// How many have nothing to do.
+    resting: usize,
+    crowd: Crowd,
+}
+
+/// What the server's refusals tell of other programs.
+#[derive(Debug, Default)]
+struct Crowd {
+    /// How many connections it lets this process have, and until when that is believed.
+    most: Option<(usize, Duration)>,
+    /// Until when it has too many connections, as far as is known.
+    until: Duration,
+    /// How often it has refused one since it last took a mail.
+    refusals: u32,
+    /// Until when no connection is opened.
+    pause_until: Duration,
 }
 
 /// A mail, and whoever waits for what becomes of it.
@@ -53,6 +78,10 @@ pub(super) struct Job {
     pub(super) mail: OutgoingMail,
     /// It has been on a connection that was lost under it.
     pub(super) has_moved: bool,
+    /// Since when it has been refused because of too many connections.
+    crowded_since: Option<Duration>,
+    /// Its place in the order of arrival.
+    number: u64,
     outcome: oneshot::Sender<Outcome>,
 }
 
@@ -60,6 +89,12 @@ impl Job {
     /// Whether nobody waits for it any more.
     pub(super) fn is_abandoned(&self) -> bool {
         self.outcome.is_closed()
+    }
+
+    /// Whether it waits on for other programs to let go of their connections.
+    pub(super) fn waits_for_others(&mut self, now: Duration, most: Duration) -> bool {
+        let since = *self.crowded_since.get_or_insert(now);
+        now.saturating_sub(since) < most
     }
 
     /// Says what became of it.
@@ -88,6 +123,7 @@ impl Queue {
         route: SmtpRoute,
         network: Arc<dyn Network>,
         clock: Arc<dyn Clock>,
+        random: Arc<dyn Random>,
         tokens: Arc<dyn TokenSource>,
         manners: &super::manners::MannersOfHosts,
     ) -> Self {
@@ -97,15 +133,12 @@ impl Queue {
             route: Arc::new(route),
             clock,
             network,
+            random,
             tokens,
-            state: Mutex::new(State {
-                waiting: VecDeque::new(),
-                connections: 0,
-                opening: 0,
-                most: MAX_CONNECTIONS,
-            }),
+            state: Mutex::default(),
             news: Notify::new(),
             left: Notify::new(),
+            crowd: Notify::new(),
             is_closing: watch::Sender::new(false),
             connections: watch::Sender::new(0),
         }
@@ -115,13 +148,17 @@ impl Queue {
     pub(super) fn add(self: &Arc<Self>, mail: OutgoingMail) -> Ticket {
         let (outcome, receiver) = oneshot::channel();
         let mut state = self.state();
+        let number = state.next_number;
+        state.next_number += 1;
         state.waiting.push_back(Job {
             mail,
             has_moved: false,
+            crowded_since: None,
+            number,
             outcome,
         });
         let is_much = state.waiting.len() > MANY_PER_CONNECTION * state.opening.max(1);
-        if state.connections == 0 || is_much {
+        if state.with_room + state.opening == 0 || is_much {
             self.open_another(&mut state);
         }
         drop(state);
@@ -132,10 +169,44 @@ impl Queue {
         }
     }
 
-    /// Puts a mail back at the front.
-    pub(super) fn put_back(self: &Arc<Self>, job: Job) {
-        self.state().waiting.push_front(job);
+    /// Puts a mail back to where it was in the order of arrival.
+    pub(super) fn put_back(&self, job: Job) {
+        let mut state = self.state();
+        let before = |other: &Job| other.number < job.number;
+        let place = state.waiting.partition_point(before);
+        state.waiting.insert(place, job);
+        drop(state);
         self.news.notify_one();
+    }
+
+    /// Notes that the server has taken a mail.
+    pub(super) fn served(&self) {
+        self.state().crowd.refusals = 0;
+    }
+
+    /// Notes that the server has too many connections, and has those that rest here make room.
+    pub(super) fn crowded(&self) {
+        let pause = self.random_part_of(pause_after(self.state().crowd.refusals));
+        let now = self.clock.elapsed();
+        let mut state = self.state();
+        let fewer = state.connections.saturating_sub(1).max(1);
+        let until = now.saturating_add(CROWD);
+        state.crowd = Crowd {
+            most: Some((fewer, until)),
+            until,
+            refusals: state.crowd.refusals + 1,
+            pause_until: now.saturating_add(pause),
+        };
+        drop(state);
+        self.crowd.notify_waiters();
+    }
+
+    /// Between half of a time and all of it, by chance: programs that were refused together do not come again together.
+    fn random_part_of(&self, time: Duration) -> Duration {
+        let mut octets = [0];
+        // Without chance it is half the time, which is as good for whoever is alone.
+        let _ = self.random.fill(&mut octets);
+        time / 2 + time * u32::from(octets[0]) / 512
     }
 
     /// Takes the first mail.
@@ -154,6 +225,27 @@ impl Queue {
         if !state.waiting.is_empty() && state.opening == 0 {
             self.open_another(&mut state);
         }
+    }
+
+    /// Notes that a connection has nothing to do, until that is dropped.
+    pub(super) fn rest(self: &Arc<Self>) -> Rest {
+        let mut state = self.state();
+        let is_spare = state.resting > 0;
+        let is_crowded = self.clock.elapsed() < state.crowd.until;
+        state.resting += 1;
+        Rest {
+            queue: self.clone(),
+            limit: match () {
+                () if is_crowded => Duration::ZERO,
+                () if is_spare => SPARE_REST.min(self.route.rest),
+                () => self.route.rest,
+            },
+        }
+    }
+
+    /// Waits until the server turns out to have too many connections.
+    pub(super) async fn crowd(&self) {
+        self.crowd.notified().await;
     }
 
     /// Waits until nobody waits any more for any of the mails here.
@@ -213,7 +305,10 @@ impl Queue {
     }
 
     fn open_another(self: &Arc<Self>, state: &mut State) {
-        if state.connections >= state.most {
+        let now = self.clock.elapsed();
+        let pause = state.crowd.pause_until.saturating_sub(now);
+        let is_next_paused = !pause.is_zero() && state.opening > 0;
+        if state.connections >= state.crowd.most(now) || is_next_paused {
             return;
         }
         state.connections += 1;
@@ -223,7 +318,24 @@ impl Queue {
             queue: self.clone(),
             is_opening: true,
         };
-        tokio::spawn(presence.carry());
+        tokio::spawn(presence.carry(pause));
+    }
+
+    /// Waits before a connection is opened; `false` when nothing is left to open it for.
+    async fn pause(&self, pause: Duration) -> bool {
+        if pause.is_zero() {
+            return true;
+        }
+        let is_idle = || self.state().waiting.is_empty();
+        let done = async {
+            self.closing().await;
+            self.left_when(is_idle).await;
+        };
+        tokio::select! {
+            () = self.clock.sleep(pause) => {}
+            () = done => {}
+        }
+        !is_idle()
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -340,44 +452,71 @@ struct Presence {
 }
 
 impl Presence {
-    async fn carry(mut self) {
+    async fn carry(mut self, pause: Duration) {
         let queue = self.queue.clone();
         let trail = Trail {
             server: format!("{}:{}", queue.route.host, queue.route.port),
             ..Trail::default()
         };
         let mut journal = Journal::new(trail, queue.clock.clone());
+        let opening = async {
+            match queue.pause(pause).await {
+                true => Some(queue.open(&mut journal).await),
+                false => None,
+            }
+        };
         let opened = tokio::select! {
             biased;
-            opened = queue.open(&mut journal) => opened,
+            opened = opening => opened,
             () = queue.deserted() => return queue.state().waiting.retain(|job| !job.is_abandoned()),
         };
         match opened {
-            Ok(session) => {
-                self.is_ready();
-                Conversation::new(session, queue, journal.trail).run().await;
+            Some(Ok(session)) => {
+                let room = self.is_ready();
+                Conversation::new(session, queue, room, journal.trail)
+                    .run()
+                    .await;
             }
-            Err(error) => self.failed(&error, &journal.trail),
+            Some(Err(error)) => self.failed(&error, &journal.trail),
+            None => {}
         }
     }
 
-    fn is_ready(&mut self) {
+    fn is_ready(&mut self) -> Room {
         self.is_opening = false;
-        self.queue.state().opening -= 1;
+        let mut state = self.queue.state();
+        state.opening -= 1;
+        state.with_room += 1;
+        Room {
+            queue: self.queue.clone(),
+            is_there: true,
+        }
     }
 
-    /// Other connections go on with what waits, and no more of them are opened until all are gone: servers refuse what
-    /// is too much. Without any, nothing that waits can be sent.
+    /// Other connections go on with what waits, and no more of them are opened for a while: servers refuse what is too
+    /// much. Without any, what waits can be sent once other programs make room, or not at all.
     fn failed(&mut self, error: &Error, trail: &Trail) {
+        let is_crowded = is_of_concurrency(error);
+        if is_crowded {
+            self.queue.crowded();
+        }
+        let now = self.queue.clock.elapsed();
         let mut state = self.queue.state();
         let others = state.connections - 1;
         if others > 0 {
-            state.most = others;
+            state.crowd.most = Some((others, now.saturating_add(CROWD)));
             return;
         }
-        let waiting = std::mem::take(&mut state.waiting);
+        let most = self.queue.route.concurrency_wait;
+        let mut hopeless = Vec::new();
+        for mut job in std::mem::take(&mut state.waiting) {
+            match is_crowded && job.waits_for_others(now, most) {
+                true => state.waiting.push_back(job),
+                false => hopeless.push(job),
+            }
+        }
         drop(state);
-        for job in waiting {
+        for job in hopeless {
             let error = Error::from(error.problem().clone());
             job.refuse(error.with_nothing_sent(), trail.clone());
         }
@@ -390,7 +529,7 @@ impl Drop for Presence {
         state.connections -= 1;
         state.opening -= usize::from(self.is_opening);
         if state.connections == 0 {
-            state.most = MAX_CONNECTIONS;
+            state.crowd.most = None;
         }
         if std::thread::panicking() {
             // Whatever it was, it would come again: those who wait learn of it, as their side of the channel closes.
@@ -400,6 +539,66 @@ impl Drop for Presence {
         }
         self.queue.connections.send_replace(state.connections);
     }
+}
+
+impl Crowd {
+    /// How many connections there may be.
+    fn most(&self, now: Duration) -> usize {
+        let believed = self.most.filter(|(_, until)| now < *until);
+        believed.map_or(MAX_CONNECTIONS, |(most, _)| most)
+    }
+}
+
+/// Whether a connection could begin another mail, for as long as it is ready.
+#[derive(Debug)]
+pub(super) struct Room {
+    queue: Arc<Queue>,
+    is_there: bool,
+}
+
+impl Room {
+    /// Notes whether there is room.
+    pub(super) fn note(&mut self, is_there: bool) {
+        if self.is_there == is_there {
+            return;
+        }
+        self.is_there = is_there;
+        let mut state = self.queue.state();
+        match is_there {
+            true => state.with_room += 1,
+            false => state.with_room -= 1,
+        }
+    }
+}
+
+impl Drop for Room {
+    fn drop(&mut self) {
+        self.note(false);
+    }
+}
+
+/// A connection without anything to do, until that is dropped.
+#[derive(Debug)]
+pub(super) struct Rest {
+    queue: Arc<Queue>,
+    /// How long it may last.
+    pub(super) limit: Duration,
+}
+
+impl Drop for Rest {
+    fn drop(&mut self) {
+        self.queue.state().resting -= 1;
+    }
+}
+
+/// Whether a server refuses because too many connections of the mailbox are at work.
+pub(super) fn is_of_concurrency(error: &Error) -> bool {
+    error.code() == "throttle-concurrency"
+}
+
+/// How long no connection is opened after one more refusal.
+fn pause_after(refusals: u32) -> Duration {
+    FIRST_PAUSE * 2_u32.pow(refusals.min(4))
 }
 
 /// The error for a mail whose connection ended by a fault of ours.
@@ -416,3 +615,48 @@ pub(super) fn gone() -> Error {
 const MAX_CONNECTIONS: usize = 3;
 /// So many mails may wait for a connection that is being opened before another one is.
 const MANY_PER_CONNECTION: usize = 8;
+/// All but one of the connections that rest do so for this long: enough for mails that come in bursts, and short enough
+/// that other programs get their turn.
+const SPARE_REST: Duration = Duration::from_secs(1);
+/// How long it is remembered that a server has too many connections.
+const CROWD: Duration = Duration::from_secs(60);
+/// A mail takes about as long. It doubles with every refusal, up to 4 s.
+const FIRST_PAUSE: Duration = Duration::from_millis(250);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::transport::smtp::testing::{World, mail};
+
+    /// A mail that came back was there before those that have come since, and nobody is overtaken.
+    #[tokio::test]
+    async fn mails_are_taken_in_the_order_they_came_even_when_some_come_back() {
+        let queue = Arc::new(World::new(&[])).transport().queue.clone();
+        let recipients = [
+            "a@b.example",
+            "b@b.example",
+            "c@b.example",
+            "d@b.example",
+            "e@b.example",
+        ];
+        let _tickets = recipients.map(|recipient| queue.add(mail(&[recipient])));
+        let [first, second, third] = [(); 3].map(|()| queue.next().unwrap());
+        queue.put_back(third);
+        queue.put_back(first);
+        let taken = |job: Job| job.mail.recipients[0].clone();
+        let rest: Vec<_> = std::iter::from_fn(|| queue.next()).map(taken).collect();
+        assert_eq!(
+            rest,
+            ["a@b.example", "c@b.example", "d@b.example", "e@b.example"]
+        );
+        assert_eq!(taken(second), "b@b.example");
+    }
+
+    #[test]
+    fn pauses_grow_and_are_bounded() {
+        let pauses: Vec<_> = [0, 1, 4, 5, 1000]
+            .map(|refusals| pause_after(refusals).as_millis())
+            .into();
+        assert_eq!(pauses, [250, 500, 4000, 4000, 4000]);
+    }
+}

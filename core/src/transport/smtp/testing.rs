@@ -3,7 +3,7 @@
 
 use super::{MannersOfHosts, SmtpTransport};
 use crate::error::{Error, Result};
-use crate::host::{Clock as _, ManualClock, Network, Stream};
+use crate::host::{Clock as _, ManualClock, Network, SeededRandom, Stream, TlsParameters};
 use crate::model::{ProblemKind, Timeouts, TlsSession, TokenOrigin};
 use crate::token::{AccessToken, TokenSource};
 use crate::transport::{Outcome, OutgoingMail, SmtpRoute, Transport as _};
@@ -69,6 +69,8 @@ pub(super) struct World {
     /// Whether connections and handshakes come about at all.
     pub(super) connects: bool,
     pub(super) shakes_hands: bool,
+    /// How long a mail is tried again that met too many connections.
+    pub(super) concurrency_wait: Duration,
     tokens: Mutex<VecDeque<&'static str>>,
 }
 
@@ -176,6 +178,7 @@ impl World {
             connections: Mutex::default(),
             connects: true,
             shakes_hands: true,
+            concurrency_wait: Duration::ZERO,
             tokens: Mutex::new([TOKEN].into()),
             clock,
         }
@@ -213,15 +216,17 @@ impl World {
             login: crate::transport::Login::Token,
             mailbox: "ada@example.com".to_owned(),
             ehlo_name: None,
-            extra_roots_pem: None,
+            tls: TlsParameters::default(),
             timeouts: Timeouts::default(),
             rest: Duration::from_secs(20),
+            concurrency_wait: self.concurrency_wait,
         };
         let manners = MannersOfHosts::default();
         SmtpTransport::new(
             route,
             self.clone(),
             self.clock.clone(),
+            Arc::new(SeededRandom::new(7)),
             self.clone(),
             &manners,
         )
@@ -279,7 +284,7 @@ impl World {
 
 #[async_trait]
 impl Network for World {
-    async fn connect(&self, _host: &str, _port: u16) -> Result<Box<dyn Stream>> {
+    async fn connect(&self, _host: &str, _port: u16, _: Duration) -> Result<Box<dyn Stream>> {
         if !self.connects {
             self.hang().await;
         }
@@ -293,7 +298,7 @@ impl Network for World {
         &self,
         stream: Box<dyn Stream>,
         host: &str,
-        _extra_roots_pem: Option<&Arc<str>>,
+        _: &TlsParameters,
     ) -> Result<(Box<dyn Stream>, TlsSession)> {
         assert_eq!(host, "mail.example.com");
         if !self.shakes_hands {
@@ -304,6 +309,7 @@ impl Network for World {
         let session = TlsSession {
             version: "TLSv1.3".to_owned(),
             cipher_suite: "TLS_AES_256_GCM_SHA384".to_owned(),
+            resumed: false,
         };
         Ok((stream, session))
     }

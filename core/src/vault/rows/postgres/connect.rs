@@ -2,7 +2,7 @@
 
 use super::refusal;
 use crate::error::{Error, Result};
-use crate::host::{Network, Stream, within};
+use crate::host::{Network, Stream, TlsParameters, within};
 use crate::model::Passphrase;
 use crate::secret::{SecretBytes, SecretText};
 use crate::vault::{Host, passphrase};
@@ -146,7 +146,10 @@ impl Server {
             _ => SslMode::Require,
         });
         let (stream, name) = match place {
-            Place::Tcp(name) => (host.network.connect(name, port).await?, name.clone()),
+            Place::Tcp(name) => {
+                let connecting = host.network.connect(name, port, CONNECT_LIMIT);
+                (connecting.await?, name.clone())
+            }
             #[cfg(unix)]
             Place::Unix(folder) => {
                 let path = folder.join(format!(".s.PGSQL.{port}"));
@@ -348,9 +351,11 @@ impl TlsConnect<Wire> for Tls {
 
     fn connect(self, stream: Wire) -> Self::Future {
         Box::pin(async move {
-            let started = self
-                .network
-                .start_tls(stream.0, &self.name, self.ca_pem.as_ref());
+            let parameters = TlsParameters {
+                extra_roots_pem: self.ca_pem,
+                identity: None,
+            };
+            let started = self.network.start_tls(stream.0, &self.name, &parameters);
             Ok(Wire(started.await?.0))
         })
     }
