@@ -565,15 +565,24 @@ fn knows_every_code_of_the_transport() {
 }
 
 /// Codes of this machine's files, programs and settings rather than of a server.
-const OF_THE_MACHINE: [&str; 11] = [
+const OF_THE_MACHINE: [&str; 20] = [
+    "attachment-changed",
+    "attachment-too-slow",
     "attachment-unreadable",
     "ca-pem-invalid",
+    "client-certificate-invalid",
+    "client-certificate-refused",
+    "connection-setting-invalid",
     "folder-unwritable",
     "http-request-invalid",
     "http-response-too-large",
     "loopback-unavailable",
+    "message-too-short",
+    "proxy-unsupported",
+    "proxy-url-invalid",
     "randomness-unavailable",
     "recipient-outside",
+    "requiretls-unsupported",
     "token-command-failed",
     "token-command-missing",
     "token-file-unreadable",
