@@ -100,6 +100,8 @@ async fn opened(claims: &str) -> Mailbearer {
                 .into(),
         },
         secret_expires_at_unix_ms: None,
+        route: mailbearer::model::Route::default(),
+        fallback: None,
         endpoints: EndpointOverrides::default(),
     };
     mailbearer.add_account(account).await.unwrap();

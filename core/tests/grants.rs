@@ -401,16 +401,8 @@ async fn every_answer_of_the_sign_in_page_has_an_outcome() {
         ("code=", "redirect-mismatch", ProblemKind::Misuse),
         ("code=a&code=b", "redirect-mismatch", ProblemKind::Misuse),
         ("code=a&state=b", "redirect-mismatch", ProblemKind::Misuse),
-        (
-            "code=%FF%FE",
-            "token-request-malformed",
-            ProblemKind::Misuse,
-        ),
-        (
-            "code=unknown",
-            "token-request-malformed",
-            ProblemKind::Misuse,
-        ),
+        ("code=%FF%FE", "auth-code-reused", ProblemKind::SignIn),
+        ("code=unknown", "auth-code-reused", ProblemKind::SignIn),
         (
             "code=a&error=access_denied",
             "user-declined-consent",

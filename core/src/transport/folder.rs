@@ -77,11 +77,11 @@ fn write_durably(
     mail: &OutgoingMail,
     failed: &impl Fn(io::Error) -> Error,
 ) -> Result<()> {
-    let mut envelope = format!("X-Sender: <{}>\r\n", mail.sender);
-    for recipient in &mail.recipients {
-        envelope += &format!("X-Receiver: <{recipient}>\r\n");
-    }
-    file.write_all(envelope.as_bytes()).map_err(failed)?;
+    let receivers = mail.recipients.iter();
+    let fields: String = receivers
+        .flat_map(|recipient| ["X-Receiver: <", recipient, ">\r\n"])
+        .collect();
+    write!(file, "X-Sender: <{}>\r\n{fields}", mail.sender).map_err(failed)?;
     let mut reader = mail.mime.reader(Form::Base64);
     loop {
         let octets = runtime.block_on(reader.next(usize::MAX))?;
