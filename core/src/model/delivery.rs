@@ -117,7 +117,7 @@ pub struct Trail {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[cfg_attr(feature = "uniffi", derive(uniffi::Record))]
-#[serde(rename_all = "camelCase", default)]
+#[serde(rename_all = "camelCase")]
 pub struct SenderIdentity {
     /// The mailbox that signed in, or that was named at sign-in; empty where nobody did.
     pub login: String,
