@@ -806,7 +806,7 @@ export interface Trail {
   /** The road it took. */
   route?: RouteKind;
   /** As whom it was sent. */
-  identity?: SenderIdentity;
+  identity: SenderIdentity;
   /** The server's host and port; Microsoft Graph's address, or the folder's path. */
   server: string;
   /** The TLS session; absent when the dialogue ended before it. */
@@ -843,15 +843,15 @@ export type RouteKind =
 /** As whom a mail was sent: who signed in, and whom the recipients see. */
 export interface SenderIdentity {
   /** The mailbox that signed in, or that was named at sign-in; empty where nobody did. */
-  login?: string;
+  login: string;
   /** The envelope's sender (`MAIL FROM`), to whom bounces go; empty for none. */
-  mailFrom?: string;
+  mailFrom: string;
   /** The address in `From`. */
-  headerFrom?: string;
+  headerFrom: string;
   /** The address in `Sender`, where the message has one. */
   sender?: string | null;
   /** What these make of it, and which right it takes. */
-  kind?: SendingAs;
+  kind: SendingAs;
 }
 
 /** As whom a mail is sent. */

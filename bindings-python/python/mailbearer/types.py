@@ -1436,7 +1436,7 @@ class Trail(Record):
     route: RouteKind = RouteKind.CLIENT_SUBMISSION
     """The road it took."""
 
-    identity: SenderIdentity = dataclasses.field(default_factory=lambda: SenderIdentity())
+    identity: SenderIdentity
     """As whom it was sent."""
 
     server: str
@@ -1462,19 +1462,19 @@ class Trail(Record):
 class SenderIdentity(Record):
     """As whom a mail was sent: who signed in, and whom the recipients see."""
 
-    login: str = ""
+    login: str
     """The mailbox that signed in, or that was named at sign-in; empty where nobody did."""
 
-    mail_from: str = ""
+    mail_from: str
     """The envelope's sender (`MAIL FROM`), to whom bounces go; empty for none."""
 
-    header_from: str = ""
+    header_from: str
     """The address in `From`."""
 
     sender: Optional[str] = None
     """The address in `Sender`, where the message has one."""
 
-    kind: SendingAs = SendingAs.MAILBOX
+    kind: SendingAs
     """What these make of it, and which right it takes."""
 
 

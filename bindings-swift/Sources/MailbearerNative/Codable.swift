@@ -945,7 +945,7 @@ extension Trail: Codable {
         let fields = try Fields(decoder, ["route", "identity", "server", "tls", "token", "sizeBytes", "notOffered", "steps"])
         self.init(
             route: try fields.value("route", or: .clientSubmission),
-            identity: try fields.value("identity", or: SenderIdentity()),
+            identity: try fields.value("identity"),
             server: try fields.value("server"),
             tls: try fields.optional("tls"),
             token: try fields.optional("token"),
@@ -988,11 +988,11 @@ extension SenderIdentity: Codable {
     public init(from decoder: any Decoder) throws {
         let fields = try Fields(decoder, ["login", "mailFrom", "headerFrom", "sender", "kind"])
         self.init(
-            login: try fields.value("login", or: ""),
-            mailFrom: try fields.value("mailFrom", or: ""),
-            headerFrom: try fields.value("headerFrom", or: ""),
+            login: try fields.value("login"),
+            mailFrom: try fields.value("mailFrom"),
+            headerFrom: try fields.value("headerFrom"),
             sender: try fields.optional("sender"),
-            kind: try fields.value("kind", or: .mailbox))
+            kind: try fields.value("kind"))
     }
 
     public func encode(to encoder: any Encoder) throws {

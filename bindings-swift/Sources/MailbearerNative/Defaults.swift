@@ -454,7 +454,7 @@ extension Trail {
     public init(
         _: Void = (),
         route: RouteKind = .clientSubmission,
-        identity: SenderIdentity = SenderIdentity(),
+        identity: SenderIdentity,
         server: String,
         tls: TlsSession? = nil,
         token: TokenUse? = nil,
@@ -478,11 +478,11 @@ extension SenderIdentity {
     /// As whom a mail was sent: who signed in, and whom the recipients see.
     public init(
         _: Void = (),
-        login: String = "",
-        mailFrom: String = "",
-        headerFrom: String = "",
+        login: String,
+        mailFrom: String,
+        headerFrom: String,
         sender: String? = nil,
-        kind: SendingAs = .mailbox
+        kind: SendingAs
     ) {
         self.init(
             login: login,

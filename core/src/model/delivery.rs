@@ -97,7 +97,6 @@ pub struct Trail {
     #[serde(default)]
     pub route: RouteKind,
     /// As whom it was sent.
-    #[serde(default)]
     pub identity: SenderIdentity,
     /// The server's host and port; Microsoft Graph's address, or the folder's path.
     pub server: String,
