@@ -156,6 +156,16 @@ impl Segment {
     }
 }
 
+/// Lines with their ends, of which the last may have none.
+pub(crate) fn lines(mut octets: &[u8]) -> impl Iterator<Item = &[u8]> {
+    std::iter::from_fn(move || {
+        let end = memchr::memchr(b'\n', octets).map_or(octets.len(), |at| at + 1);
+        let (line, rest) = octets.split_at_checked(end)?;
+        octets = rest;
+        (!line.is_empty()).then_some(line)
+    })
+}
+
 fn size(octets: &[u8]) -> u64 {
     u64::try_from(octets.len()).unwrap_or(u64::MAX)
 }

@@ -5,6 +5,7 @@ use super::address::MailAddress;
 use super::build::{distinct, no_recipients};
 use super::refusal::rejected;
 use super::{BuiltMail, transfer};
+use crate::body::lines;
 use crate::error::{Error, Result};
 use crate::model::{Bytes, Envelope};
 
@@ -60,12 +61,7 @@ fn recipients(given: &[String]) -> Result<Vec<MailAddress>> {
 }
 
 fn with_crlf(octets: bytes::Bytes) -> bytes::Bytes {
-    let mut previous = None;
-    let is_paired = octets.iter().all(|&octet| {
-        let previous = previous.replace(octet);
-        (previous == Some(b'\r')) == (octet == b'\n')
-    });
-    if is_paired && previous != Some(b'\r') {
+    if has_crlf_only(&octets) {
         return octets;
     }
     let mut lines = Vec::with_capacity(octets.len() + octets.len() / 32);
@@ -83,14 +79,20 @@ fn with_crlf(octets: bytes::Bytes) -> bytes::Bytes {
     lines.into()
 }
 
-fn lines(octets: &[u8]) -> impl Iterator<Item = &[u8]> {
-    octets.split_inclusive(|&octet| octet == b'\n')
+/// Every LF has a CR before it, and there are as many of one as of the other.
+fn has_crlf_only(octets: &[u8]) -> bool {
+    let count = |octet| memchr::memchr_iter(octet, octets).count();
+    lines(octets).all(|line| line.ends_with(CRLF) || !line.ends_with(b"\n"))
+        && count(b'\r') == count(b'\n')
 }
 
 fn check_lines(octets: &[u8]) -> Result<()> {
+    let first_nul = memchr::memchr(0, octets);
+    let mut at = 0;
     for (index, line) in lines(octets).enumerate() {
         let number = index + 1;
-        if line.contains(&0) {
+        at += line.len();
+        if first_nul.is_some_and(|nul| nul < at) {
             return Err(rejected(
                 "nul-in-message",
                 format!("the message has a NUL in line {number}"),

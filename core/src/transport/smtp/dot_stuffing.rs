@@ -2,7 +2,7 @@
 //! Changes nothing else. A message whose lines do not all end with CRLF is refused, never repaired: servers that read
 //! a bare CR or LF as a line's end could be made to see a second mail in it ("SMTP smuggling").
 
-use crate::body::{Body, Seen};
+use crate::body::{Body, Seen, lines};
 use crate::error::{Error, Result};
 use crate::model::ProblemKind;
 
@@ -29,7 +29,7 @@ impl Stuffing {
     /// Adds the next octets of the message to what goes out. Errors: `Rejected`, for a bare CR or LF.
     pub(super) fn go_on(&mut self, octets: &[u8], wire: &mut Vec<u8>) -> Result<()> {
         self.line_ends.go_on(octets)?;
-        for line in octets.split_inclusive(|octet| *octet == b'\n') {
+        for line in lines(octets) {
             if !self.is_within_line && line.first() == Some(&b'.') {
                 wire.push(b'.');
             }
@@ -59,7 +59,7 @@ struct LineEnds {
 
 impl LineEnds {
     fn go_on(&mut self, octets: &[u8]) -> Result<()> {
-        for line in octets.split_inclusive(|octet| *octet == b'\n') {
+        for line in lines(octets) {
             let (text, has_lf) = match line {
                 [text @ .., b'\n'] => (text, true),
                 text => (text, false),
@@ -73,7 +73,7 @@ impl LineEnds {
                 // Either the CR of the piece before has no LF, or this LF has no CR.
                 return Err(bare_line_end(self.at - u64::from(self.is_after_cr)));
             }
-            if let Some(place) = inside.iter().position(|octet| *octet == b'\r') {
+            if let Some(place) = memchr::memchr(b'\r', inside) {
                 return Err(bare_line_end(self.at + size(place)));
             }
             if has_lf && !has_cr && !begins_with_lf {
