@@ -25,12 +25,13 @@ public actor RecordingSender: MailSender {
             RecipientVerdict(
                 address: address.address, verdict: .accepted, reply: reply, code: "", fix: "", retry: .never)
         }
+        let identity = SenderIdentity(login: "", mailFrom: "", headerFrom: message.sender?.address ?? "", kind: .mailbox)
         return Delivery(
             id: "\(messages.count)",
             account: message.account,
             messageId: message.messageId ?? "\(messages.count)@recorded.invalid",
             reply: reply,
             recipients: recipients,
-            trail: Trail(server: "none", sizeBytes: 0, notOffered: [], steps: []))
+            trail: Trail(identity: identity, server: "none", sizeBytes: 0, notOffered: [], steps: []))
     }
 }
