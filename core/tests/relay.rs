@@ -88,12 +88,15 @@ async fn relay(own: &Shown, client: &Shown) -> (u16, Arc<Mutex<Vec<String>>>) {
     let kept = heard.clone();
     tokio::spawn(async move {
         while let Ok((mut stream, _)) = listener.accept().await {
-            stream.write_all(b"220 relay\r\n").await.unwrap();
-            obey(&mut stream, &kept, "STARTTLS").await;
-            // A refused handshake is what half of the test wants.
-            if let Ok(stream) = acceptor.accept(stream).await {
-                obey(stream, &kept, "SIZE 1000000").await;
-            }
+            let (acceptor, kept) = (acceptor.clone(), kept.clone());
+            tokio::spawn(async move {
+                stream.write_all(b"220 relay\r\n").await.unwrap();
+                obey(&mut stream, &kept, "STARTTLS").await;
+                // A refused handshake is what half of the test wants.
+                if let Ok(stream) = acceptor.accept(stream).await {
+                    obey(stream, &kept, "SIZE 1000000").await;
+                }
+            });
         }
     });
     (port, heard)
